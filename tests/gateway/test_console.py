@@ -13,8 +13,8 @@ from webwx.gateway.console import FILES
 
 SCRIPTS = {name: file.read_text("utf-8") for name, file in FILES.items() if name.endswith(".js")}
 
-LIST_CODES = "import webwx.gateway.app, webwx.gateway.problems as found; print(*found.error_pages())"
-"""Print the codes of all problems that a gateway explains, without the errors of other tests."""
+LIST_CODES = "import webwx.gateway.app, webwx.gateway.problems as found; print(*found.error_pages(), *found.FAILURES)"
+"""Print all codes that the API shows: those of problems, and of other failures; without the errors of other tests."""
 
 WORD = re.compile(r'^  "?(\w+)"?: \[\s*(".*?"),\s*(".*?"),?\s*\],$', re.MULTILINE | re.DOTALL)
 
@@ -62,7 +62,7 @@ def test_every_text_of_a_screen_exists_in_both_languages() -> None:
             assert used <= known, (name, used - known)
 
 
-def test_every_code_of_a_problem_has_a_chinese_sentence() -> None:
+def test_every_code_that_the_api_shows_has_a_chinese_sentence() -> None:
     listed = subprocess.run([sys.executable, "-c", LIST_CODES], check=True, capture_output=True, text=True)
     sentences = dict(
         re.findall(r'^  "?([a-z-]+)"?: "(.*[\u4e00-\u9fff].*。)",$', SCRIPTS["problem-words.js"], re.MULTILINE)

@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from litestar import Litestar, get
+from litestar.exceptions import HTTPException, MethodNotAllowedException
 
 from webwx import errors
 from webwx.errors import WxError
-from webwx.gateway.problems import HANDLERS, KINDS, GatewayProblem, error_pages, problem_of
+from webwx.gateway.problems import (
+    HANDLERS,
+    KINDS,
+    GatewayProblem,
+    answer_of,
+    code_of_error,
+    error_pages,
+    problem_of,
+    read_failure,
+    store_failure,
+)
 from webwx.representations.problems import code_of
 
 if TYPE_CHECKING:
@@ -47,6 +58,35 @@ def test_every_code_has_a_page_and_one_meaning() -> None:
     assert KINDS.keys().isdisjoint(of_errors)
     assert pages["text-too-long"][0] == pages["too-large"][0] == 422
     assert all(title and 400 <= status < 600 for status, title in pages.values())
+
+
+@pytest.mark.parametrize(
+    ("stored", "code", "text"),
+    [
+        (store_failure("timeout", "No answer."), "timeout", "No answer."),
+        (store_failure("not-accepted", "The server answered 500."), "not-accepted", "The server answered 500."),
+        (store_failure("unknown-contact"), "unknown-contact", "unknown-contact"),
+        ("ConnectFailed at shop.py:9", "connect-failed", "ConnectFailed at shop.py:9"),
+        ("RateLimited", "rate-limited", "RateLimited"),
+        ("KeyError at shop.py:9", "handler-failed", "KeyError at shop.py:9"),
+        ("The server answered 500.", "handler-failed", "The server answered 500."),
+        ("no end within 5 s", "handler-failed", "no end within 5 s"),
+        ("warning: odd", "handler-failed", "warning: odd"),
+        ("", "handler-failed", ""),
+    ],
+)
+def test_a_stored_failure_of_any_program_has_a_code(stored: str, code: str, text: str) -> None:
+    assert read_failure(stored) == (code, text)
+
+
+def test_the_code_of_an_error_is_that_of_the_answer_to_its_request() -> None:
+    for error in (
+        GatewayProblem("no-room"),
+        errors.TooLarge("x"),
+        MethodNotAllowedException(),
+        HTTPException(status_code=418),
+    ):
+        assert answer_of(error).content.code == code_of_error(error)
 
 
 async def test_unknown_paths_and_methods_are_problems(running: Running) -> None:

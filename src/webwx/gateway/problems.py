@@ -20,9 +20,11 @@ from litestar.exceptions import HTTPException
 
 from webwx.errors import RateLimited, RateLimitReached, WxError
 from webwx.outcomes import outcome_of
-from webwx.representations.problems import Problem, code_of
+from webwx.representations.problems import Problem, code_of, code_of_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from litestar import Request
     from litestar.types import ExceptionHandlersMap
 
@@ -79,6 +81,22 @@ KINDS: dict[str, Kind] = {
     "unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The gateway cannot do this now."),
 }
 """The kinds of errors by their codes, in addition to the errors of the library."""
+
+CHANNEL_FAILED = "channel-failed"
+HANDLER_FAILED = "handler-failed"
+LOGIN_STOPPED = "login-stopped"
+NOT_ACCEPTED = "not-accepted"
+
+FAILURES = {
+    CHANNEL_FAILED: "The owner could not be reached in this way.",
+    HANDLER_FAILED: "A program failed to handle the event.",
+    LOGIN_STOPPED: "The login was stopped.",
+    NOT_ACCEPTED: "The server answered, and did not accept the event.",
+}
+"""What else can fail, by its code; no request is answered with these codes."""
+
+_STORED = re.compile(r"(?P<code>[a-z-]+)(?:: (?P<text>.+))?|(?P<type>[A-Z]\w*)(?: at .+)?", re.DOTALL)
+"""A failure as the consumers of this gateway store it, or as the library describes an error."""
 
 
 class GatewayProblem(Exception):
@@ -150,7 +168,7 @@ def read_validation_error(error: msgspec.DecodeError) -> tuple[str, str]:
 
 def problem_of(error: WxError) -> Problem:
     """Return the problem for an error of the library."""
-    code = code_of(type(error))
+    code = code_of_error(error)
     retry_after = None
     if isinstance(error, (RateLimited, RateLimitReached)):
         retry_after = error.retry_after or _RETRY_LATER
@@ -164,13 +182,54 @@ def problem_of(error: WxError) -> Problem:
 def error_pages() -> dict[str, tuple[int, str]]:
     """Return the status and the title of every kind of error, by its code."""
     pages = {code: (int(kind.status), kind.title) for code, kind in KINDS.items()}
-    waiting: list[type[WxError]] = [WxError]
-    while waiting:
-        kind_of_error = waiting.pop()
-        waiting += kind_of_error.__subclasses__()
+    for kind_of_error in _kinds_of_library():
         sample = kind_of_error.__new__(kind_of_error)
         pages[code_of(kind_of_error)] = (int(outcome_of(sample).status), _title(kind_of_error))
     return dict(sorted(pages.items()))
+
+
+def _kinds_of_library() -> Iterator[type[WxError]]:
+    waiting: list[type[WxError]] = [WxError]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        yield kind
+
+
+def code_of_error(error: Exception) -> str:
+    """Return the code of the problem with which a request is answered that raises an error."""
+    match error:
+        case GatewayProblem():
+            return error.code
+        case WxError():
+            return code_of(type(error))
+        case HTTPException():
+            return BY_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal-error")
+        case _:
+            return "internal-error"
+
+
+class ReadFailure(NamedTuple):
+    """A failure that a consumer has stored with an event."""
+
+    code: str
+    """A code of a problem or of `FAILURES`."""
+    text: str
+
+
+def store_failure(code: str, text: str = "") -> str:
+    """Return the failed attempt at an event as a consumer of the gateway stores it."""
+    return f"{code}: {text}" if text else code
+
+
+def read_failure(stored: str) -> ReadFailure:
+    """Return the code and the text of a failure that a consumer has stored: one of the gateway, or any program."""
+    found = _STORED.fullmatch(stored)
+    if found is not None:
+        code = found["code"] or code_of_name(found["type"])
+        if code in FAILURES or code in KINDS or code in map(code_of, _kinds_of_library()):
+            return ReadFailure(code, found["text"] or stored)
+    return ReadFailure(HANDLER_FAILED, stored)
 
 
 def _path(code: str) -> str:
@@ -214,7 +273,7 @@ def answer_of(error: Exception) -> Response[Problem]:
 
 def _answer_of_framework(error: HTTPException) -> Response[Problem]:
     """Answer a request that the framework refuses: an unknown path, a wrong method, or an invalid body."""
-    code = BY_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal-error")
+    code = code_of_error(error)
     found = _invalid_parts(error.extra) if error.status_code == HTTPStatus.BAD_REQUEST else []
     fields = [each for each in map(_field_of_part, found) if each]
     made = answer(problem(code, errors=tuple(map(_sentence, found)), field=fields[0] if fields else ""))
@@ -245,7 +304,7 @@ def _answer_unforeseen(error: Exception) -> Response[Problem]:
     """Log where an unforeseen error was raised, without its text, which may hold anything."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     _log.error("Internal error (%s at %s:%s).", type(error).__name__, Path(place.filename).name, place.lineno)
-    return answer(problem("internal-error"))
+    return answer(problem(code_of_error(error)))
 
 
 def _answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

@@ -46,6 +46,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """Time of the last successful poll or fetch."""
     error: str | None
     """Why the account is degraded or logged out, or why its events are not read."""
+    error_code: str = ""
+    """Code of this error, which `/docs/errors` explains; empty if there is none, or if it was stored without one."""
     queued: int
     """Number of sends that wait for the account."""
     settings: AccountSettings

@@ -185,6 +185,8 @@ class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     error: str
     """Type of the last error and where it was raised."""
+    error_code: str = ""
+    """Code of this error, which `/docs/errors` explains; `handler-failed` for an error that has no code of its own."""
     time: datetime
 
 

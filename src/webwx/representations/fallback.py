@@ -24,6 +24,8 @@ class TestedChannel(msgspec.Struct, frozen=True, kw_only=True):
     channel: ChannelName
     error: str
     """Why the test has failed; empty if it has succeeded."""
+    error_code: str = ""
+    """Code of this error, which `/docs/errors` explains; empty if the test has succeeded."""
 
 
 class TestedFallback(msgspec.Struct, frozen=True, kw_only=True):

@@ -109,6 +109,8 @@ class IncomingFileView(msgspec.Struct, frozen=True, kw_only=True):
     chat_name: str
     error: str
     """Why the file was not saved."""
+    error_code: str = ""
+    """Code of this error, which `/docs/errors` explains; empty if there is none, or if it was stored without one."""
 
 
 class IncomingFileList(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,6 +32,8 @@ class LoginView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether there is a code to scan, at `login/qr`."""
     error: str | None
     """Why the login has failed."""
+    error_code: str = ""
+    """Code of this error, which `/docs/errors` explains; empty if there is none, or if it was stored without one."""
 
 
 class CodeView(msgspec.Struct, frozen=True, kw_only=True):

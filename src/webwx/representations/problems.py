@@ -53,7 +53,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def code_of(kind: type[WxError]) -> str:
     """Return the code of a class of errors: its name in lower case, with hyphens."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower()
+    return code_of_name(kind.__name__)
+
+
+def code_of_name(name: str) -> str:
+    """Return the code of the errors whose class has a name."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
 _KINDS = {code_of(kind): kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, WxError)}

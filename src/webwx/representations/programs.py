@@ -81,6 +81,8 @@ class ProgramView(msgspec.Struct, frozen=True, kw_only=True):
     """Time of its last request at the node that answers; null: none since the start."""
     last_error: str
     """Its last error at the node that answers; empty: none since the start."""
+    last_error_code: str = ""
+    """Code of the last error, which `/docs/errors` explains."""
     last_error_at: datetime | None
 
     def __repr__(self) -> str:

@@ -156,6 +156,8 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     """Status of the answer; null if no answer arrived."""
     error: str
     """Why there was no answer."""
+    error_code: str = ""
+    """Code of this error, which `/docs/errors` explains; empty if there is none, or if it was stored without one."""
     answer: str | None
     """The beginning of the answer; null without the scope `admin`, empty if private addresses are allowed."""
     next_attempt_at: datetime | None
@@ -181,6 +183,8 @@ class LostDeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     error: str
     """Outcome of the last attempt."""
+    error_code: str = ""
+    """Code of this outcome, which `/docs/errors` explains; `handler-failed` if it was stored without one."""
     time: datetime
     """Time of the last attempt."""
 

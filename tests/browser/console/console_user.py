@@ -78,3 +78,20 @@ async def log_in(page: Page, world: World) -> None:
     await page.get_by_text("Scanned. Confirm on the phone.").wait_for()
     world.confirm()
     await page.get_by_text("online", exact=True).wait_for()
+
+
+ENGLISH = """() => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+  while (walker.nextNode()) {
+    const { data, parentElement: element } = walker.currentNode;
+    if (element.closest("[lang=en], code, pre, script") || !element.checkVisibility()) continue;
+    if (/[A-Za-z]+(?:[,:]? [A-Za-z']+){2,}/.test(data)) found.push(data);
+  }
+  return found;
+}"""
+
+
+async def english_in(page: Page) -> list[str]:
+    """Return the visible texts with three English words in a row, without those that the page marks as English."""
+    found: list[str] = await page.evaluate(ENGLISH)
+    return found

@@ -34,6 +34,22 @@ async def test_an_account_is_synced_again_after_a_new_login(online: Running) -> 
     assert (await account.status()).error is None
 
 
+async def test_the_reason_of_an_ended_login_stays_after_the_saved_login_was_read_again(online: Running) -> None:
+    account = online.port.account(1)
+    online.world.log_out("me")
+    ended = await account.check()
+    async with asyncio.timeout(20):
+        while account.syncing.is_set():  # noqa: ASYNC110 - nothing marks its end
+            await asyncio.sleep(0)
+        read_again = asyncio.create_task(account.syncing.wait())
+        await asyncio.sleep(0)
+        account.renew()
+        await read_again
+    status = await account.status()
+    assert (status.state, status.error_code) == ("logged_out", "logged-out")
+    assert status.error == ended.error
+
+
 async def test_an_end_that_is_cancelled_leaves_no_work_of_the_account(online: Running) -> None:
     def works() -> list[str]:
         coroutines = (str(task.get_coro()) for task in asyncio.all_tasks())
@@ -56,7 +72,8 @@ async def test_two_gateways_do_not_sync_one_account(start_gateway: StartGateway)
             account = second.port.account(1)
             while (await account.status()).error is None:  # noqa: ASYNC110 - the error may be older than a watcher
                 await asyncio.sleep(0)
-            assert "syncing this login" in str((await account.status()).error)
+            status = await account.status()
+            assert ("syncing this login" in str(status.error), status.error_code) == (True, "already-running")
 
 
 async def test_missing_objects_are_errors(online: Running) -> None:
@@ -80,6 +97,7 @@ async def test_an_account_whose_login_cannot_be_read_starts_with_the_reason_in_i
     with pytest.raises(InvalidLogin, match="can be read by others"):
         await account.start()
     await account.has_begun.wait()
-    assert "can be read by others" in str((await account.status()).error)
+    status = await account.status()
+    assert ("can be read by others" in str(status.error), status.error_code) == (True, "invalid-login")
     await account.close()
     login.chmod(0o600)

@@ -43,7 +43,7 @@ async def test_a_login_in_progress_is_not_started_twice(running: Running) -> Non
     assert not await account.logins.cancel()
     status = account.logins.present
     assert status is not None
-    assert (status.state, status.error) == ("failed", "The login was stopped.")
+    assert (status.state, status.error, status.error_code) == ("failed", "The login was stopped.", "login-stopped")
 
 
 async def test_an_unconfirmed_login_fails(running: Running) -> None:
@@ -56,5 +56,5 @@ async def test_an_unconfirmed_login_fails(running: Running) -> None:
             running.world.cancel()
 
     status = account.logins.present or status
-    assert status.state == "failed"
+    assert (status.state, status.error_code) == ("failed", "login-timeout")
     assert "No login code was confirmed" in str(status.error)

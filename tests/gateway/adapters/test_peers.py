@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from webwx.errors import Timeout
 from webwx.gateway.adapters.peers import MOST_PEERS, ProgramPeers
 from webwx.gateway.problems import GatewayProblem
 
@@ -42,7 +43,8 @@ def test_a_program_has_a_limited_number_of_open_requests() -> None:
 
 def test_the_last_error_is_kept_until_the_program_is_deleted() -> None:
     peers = ProgramPeers(lambda: 5.0)
-    peers.note_error("a", "Timeout")
-    assert (peers.of("a").last_error, peers.of("a").last_error_at) == ("Timeout", 5.0)
+    peers.note_error("a", Timeout("No answer."), "No answer.")
+    noted = peers.of("a")
+    assert (noted.last_error, noted.last_error_code, noted.last_error_at) == ("No answer.", "timeout", 5.0)
     peers.forget("a")
     assert peers.of("a").last_error == ""

@@ -176,7 +176,7 @@ async def test_a_push_that_fails_is_shown_with_its_program(noted: Running, recei
         while not noted.gateway.peers.of(program).last_error:  # noqa: ASYNC110 - the API would limit the requests
             await asyncio.sleep(0)
         shown = (await client.get(f"/api/v1/programs/{program}")).json()
-    assert shown["last_error"] == "The server answered 500."
+    assert (shown["last_error"], shown["last_error_code"]) == ("The server answered 500.", "transport-error")
     assert BASE not in shown["last_error"]
 
 

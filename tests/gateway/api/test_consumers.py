@@ -31,6 +31,7 @@ async def test_a_dead_letter_is_listed_and_revived(online: Running) -> None:
     async with online.client("read", "manage") as client:
         [listed] = (await client.get(LETTERS)).json()["dead_letters"]
         assert (listed["event"]["number"], listed["error"]) == (letter, "ValueError at bot.py:7")
+        assert listed["error_code"] == "handler-failed"
         assert (await client.post(f"{LETTERS}/{letter}/revive")).status_code == 204
         assert (await client.post(f"{LETTERS}/{letter}/revive")).status_code == 404
         assert (await client.get(LETTERS)).json()["dead_letters"] == []

@@ -21,11 +21,10 @@ async def test_every_channel_is_tested_once(start_gateway: StartGateway, tmp_pat
     )
     async with start_gateway(GatewayConfig(fallback=table)) as running, running.client("admin") as client:
         assert (await client.get("/api/v1/fallback")).json() == {"channels": ["command", "webhook"]}
-        results = {
-            each["channel"]: each["error"] for each in (await client.post("/api/v1/fallback/test")).json()["results"]
-        }
-    assert results["command"] == ""
-    assert "webhook" in results["webhook"]
+        [command, webhook] = (await client.post("/api/v1/fallback/test")).json()["results"]
+    assert (command["channel"], command["error"], command["error_code"]) == ("command", "", "")
+    assert (webhook["channel"], webhook["error_code"]) == ("webhook", "connect-failed")
+    assert "webhook" in webhook["error"]
     assert "test" in got.read_text()
 
 

@@ -238,7 +238,7 @@ async def test_a_missing_root_is_shown_and_the_file_is_saved_once_it_is_back(
     root.rmdir()
     saving.world.file("ahua", "me", b"x", "a.txt")
     [file] = await until(saving, rule, "retrying")
-    assert "root" in file.error
+    assert ("root" in file.error, file.error_code) == (True, "local-state-error")
     assert not root.exists()
     await pauses.begun.wait()
     root.mkdir()
@@ -276,11 +276,12 @@ async def test_a_file_that_the_platform_does_not_serve_becomes_a_dead_letter(
     rule = await added(saving)
     fault = saving.world.faults.add("media_gone")
     saving.world.file("ahua", "me", b"x", "a.txt")
-    await until(saving, rule, "failed")
+    [file] = await until(saving, rule, "failed")
+    assert file.error_code == "media-unavailable"
     assert pauses.seconds == list(PAUSES)
     assert contents(root) == {}
     [letter] = await saving.port.account(1).client.list_dead_letters(consumer=rule.consumer, limit=10)
-    assert letter.attempts == len(PAUSES) + 1
+    assert (letter.attempts, letter.error) == (len(PAUSES) + 1, "media-unavailable")
     saving.world.faults.remove(fault.number)
     assert await saving.port.account(1).client.revive(letter.event.number, consumer=rule.consumer)
     await until(saving, rule, "saved")

@@ -107,7 +107,7 @@ class Toys:
 async def test_only_the_later_events_of_its_key_wait_for_a_failed_one(online: Running) -> None:
     pauses = Pauses(lasts=True)
     async with Toys(online, pauses) as toy:
-        toy.answer = lambda text: Failure(error="no") if text == "a 1" else None
+        toy.answer = lambda text: Failure(code="not-accepted", error="no") if text == "a 1" else None
         for text in ("a 1", "a 2", "b 1"):
             online.world.say("ahua", "me", text)
         assert await toy.texts(2) == ["a 1", "b 1"]
@@ -122,19 +122,19 @@ async def test_only_the_later_events_of_its_key_wait_for_a_failed_one(online: Ru
 
 async def test_after_the_last_attempt_an_event_is_a_dead_letter(online: Running) -> None:
     async with Toys(online, Pauses()) as toy:
-        toy.answer = lambda text: Failure(error="no") if text == "a 1" else None
+        toy.answer = lambda text: Failure(code="not-accepted", error="no") if text == "a 1" else None
         online.world.say("ahua", "me", "a 1")
         online.world.say("ahua", "me", "a 2")
         assert await toy.texts(MOST_FAILURES + 1) == ["a 1"] * MOST_FAILURES + ["a 2"]
     assert toy.notes[MOST_FAILURES - 1] == ("a 1", "dead")
     [letter] = await online.port.account(1).client.list_dead_letters(consumer=CONSUMER, limit=10)
-    assert (letter.attempts, letter.error) == (MOST_FAILURES, "no")
+    assert (letter.attempts, letter.error) == (MOST_FAILURES, "not-accepted: no")
 
 
 async def test_the_next_run_waits_for_the_stored_time(online: Running) -> None:
     pauses = Pauses(lasts=True)
     async with Toys(online, pauses) as toy:
-        toy.answer = lambda _: Failure(error="no")
+        toy.answer = lambda _: Failure(code="not-accepted", error="no")
         online.world.say("ahua", "me", "a 1")
         await pauses.begun.wait()
     later = Pauses()
@@ -146,7 +146,7 @@ async def test_the_next_run_waits_for_the_stored_time(online: Running) -> None:
 async def test_a_failure_that_the_event_has_not_caused_is_not_counted(online: Running) -> None:
     pauses = Pauses()
     async with Toys(online, pauses) as toy:
-        answers = iter([*[Failure(error="full", is_passing=True)] * (MOST_FAILURES + 2), None])
+        answers = iter([*[Failure(code="not-accepted", error="full", is_passing=True)] * (MOST_FAILURES + 2), None])
         toy.answer = lambda _: next(answers)
         online.world.say("ahua", "me", "a 1")
         await toy.until_noted("a 1", "handled")
@@ -157,7 +157,7 @@ async def test_a_failure_that_the_event_has_not_caused_is_not_counted(online: Ru
 async def test_the_next_run_tries_an_event_at_once_after_such_a_failure(online: Running) -> None:
     pauses = Pauses(lasts=True)
     async with Toys(online, pauses) as toy:
-        toy.answer = lambda _: Failure(error="full", is_passing=True)
+        toy.answer = lambda _: Failure(code="not-accepted", error="full", is_passing=True)
         online.world.say("ahua", "me", "a 1")
         await pauses.begun.wait()
     later = Pauses(lasts=True)

@@ -115,7 +115,7 @@ async def test_after_the_last_attempt_an_event_is_a_dead_letter_and_the_next_one
         attempts = len(PRIVATE_PAUSES) + 1
         assert await receiver.texts(attempts + 1) == ["broken"] * attempts + ["next"]
         [letter] = await running.port.account(1).client.list_dead_letters(consumer=webhook.consumer, limit=10)
-        assert letter.error == "The server answered 500."
+        assert letter.error == "not-accepted: The server answered 500."
         receiver.answer = lambda _: "200 OK"
         assert await running.port.account(1).client.revive(letter.event.number, consumer=webhook.consumer)
         assert await receiver.texts(1) == ["broken"]

@@ -50,7 +50,7 @@ async def test_an_attempt_has_its_event_and_the_answer(sender: WebhookSender, re
     request = await receiver.requests.get()
     assert (made.event, made.type, made.account, made.attempt, made.origin) == ("2-7", "message.text", 2, 3, "replay")
     assert (made.status, made.asked, made.is_delivered, made.answer) == (503, 30, False, "")
-    assert made.outcome == "The server answered 503."
+    assert (made.outcome, made.outcome_code, made.error_code) == ("The server answered 503.", "not-accepted", "")
     assert (request.headers["webhook-id"], request.headers["webwx-attempt"]) == ("2-7", "3")
 
 
@@ -71,6 +71,7 @@ async def test_a_server_that_cannot_be_reached_has_no_status(sender: WebhookSend
     refused = StoredWebhook(id="w", secret=new_secret(), created_at=0, name="n", url="http://127.0.0.1:9999/")
     made = await sender.send(refused, TOLD)
     assert (made.status, made.is_delivered, "private network" in made.outcome) == (None, False, True)
+    assert made.outcome_code == made.error_code == "address-refused"
 
 
 def made_at(headers: dict[str, str]) -> datetime:

@@ -49,6 +49,8 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Time of the last successful poll or fetch: seconds since 1970."""
     error: str | None = None
     """Why the account is degraded or logged out, or why its events are not read."""
+    error_code: str = ""
+    """Code of the error, as of a problem; empty for none, or in a state that an earlier version has published."""
     queued: int = 0
     """Number of sends that wait in the outbox for this gateway."""
     settings: AccountSettings = AccountSettings()

@@ -29,7 +29,7 @@ from webwx.gateway.accounts.journal_lookup import required_event
 from webwx.gateway.accounts.logins import AccountLogins
 from webwx.gateway.accounts.owned_events import CONSUMER, OwnedEvents
 from webwx.gateway.accounts.owned_sends import OwnedSends
-from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.problems import GatewayProblem, code_of_error
 from webwx.gateway.sends.background_sends import AccountOutbox
 from webwx.model.messages import Message, MessageRecalled
 from webwx.representations.accounts import AccountSettings
@@ -123,7 +123,7 @@ class LocalAccount:
         self._is_ended = False
         self._has_left = False
         self._since = clock()
-        self._error: str | None = None
+        self._error: WxError | None = None
         self._state_news = asyncio.Event()
         """Set, and replaced, when the client's state has changed."""
         self._is_renewed = asyncio.Event()
@@ -218,7 +218,7 @@ class LocalAccount:
             closing.push_async_callback(self.sends.finish, patience=patience)
             await self.logins.cancel()
 
-    def fail(self, error: str) -> None:
+    def fail(self, error: WxError) -> None:
         """Show why the account was not started."""
         self._set_error(error)
 
@@ -233,7 +233,7 @@ class LocalAccount:
     def note_state(self, change: StateChange) -> None:
         """Store a change of the client's state."""
         self._since = self._clock()
-        self._error = None if change.error is None else str(change.error)
+        self._error = change.error
         if change.state is LoginState.ONLINE:
             self.sends.wake()
         self._state_news.set()
@@ -295,7 +295,7 @@ class LocalAccount:
             if task.cancelling():  # an error of the end has replaced the cancellation
                 return
             if failure is not None:
-                self._set_error(str(failure))
+                self._set_error(failure)
             if isinstance(failure, (AlreadyRunning, StorageError)):
                 await asyncio.sleep(self._retry * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the accounts
                 continue
@@ -305,7 +305,8 @@ class LocalAccount:
                     await self.client.resume()
 
     async def _take_all(self, subscription: Subscription) -> None:
-        self._set_error(None)
+        if self.client.state in _LOGGED_IN:  # else the error says why the login has ended
+            self._set_error(None)
         self.syncing.set()
         self.has_begun.set()
         try:
@@ -317,9 +318,9 @@ class LocalAccount:
         finally:
             self.syncing.clear()
 
-    def _set_error(self, error: str | None) -> None:
-        if error != self._error:
-            self._error = error
+    def _set_error(self, error: WxError | None) -> None:
+        before, self._error = self._error, error
+        if (before is None) != (error is None) or str(before) != str(error):
             self._changed(self)
 
     async def status(self) -> AccountStatus:
@@ -336,7 +337,8 @@ class LocalAccount:
         return AccountStatus(
             number=self.number, name=self.name, label=self.label, state=client.state.value, since=self._since,
             nickname=None if account is None else account.nickname, host=None if account is None else account.host,
-            last_sync_at=client.last_sync_at, error=self._error, queued=len(self.sends),
+            last_sync_at=client.last_sync_at, error=None if self._error is None else str(self._error),
+            error_code="" if self._error is None else code_of_error(self._error), queued=len(self.sends),
             settings=self.settings, pending_settings=self.has_pending_settings,
         )  # fmt: skip
 

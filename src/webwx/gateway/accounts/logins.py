@@ -14,6 +14,7 @@ import msgspec
 
 from webwx.client.cancellation import cancel_until_done
 from webwx.errors import WxError
+from webwx.gateway.problems import FAILURES, LOGIN_STOPPED, code_of_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -40,6 +41,8 @@ class LoginStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The text inside the QR code, while there is one to scan."""
     error: str | None = None
     """Why the login has failed."""
+    error_code: str = ""
+    """Code of the error, as of a problem or of `FAILURES`."""
 
 
 class AccountLogins:
@@ -100,7 +103,7 @@ class AccountLogins:
         if not self.is_active or self._task is None:
             return False
         await cancel_until_done([self._task])
-        self._enter("failed", error="The login was stopped.")
+        self._enter("failed", error=FAILURES[LOGIN_STOPPED], error_code=LOGIN_STOPPED)
         return True
 
     async def watch(self) -> AsyncGenerator[LoginStatus, None]:
@@ -124,12 +127,16 @@ class AccountLogins:
                 kept = self.present.code if progress.step == "scanned" and self.present is not None else None
                 self._enter(progress.step, code=code or kept)
         except WxError as error:
-            self._enter("failed", error=str(error))
+            self._enter("failed", error=str(error), error_code=code_of_error(error))
         else:
             self._confirmed()
 
-    def _enter(self, state: str, *, code: str | None = None, error: str | None = None) -> None:
+    def _enter(
+        self, state: str, *, code: str | None = None, error: str | None = None, error_code: str = ""
+    ) -> None:  # fmt: skip
         number = 0 if self.present is None else self.present.number + 1
-        self.present = LoginStatus(state=state, number=number, code=code, error=error)  # type: ignore[arg-type]  # a step is a state
+        self.present = LoginStatus(
+            state=state, number=number, code=code, error=error, error_code=error_code,  # type: ignore[arg-type]  # a step is a state
+        )  # fmt: skip
         self._news.set()
         self._news = asyncio.Event()

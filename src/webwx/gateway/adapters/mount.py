@@ -166,7 +166,7 @@ class AdapterMount:
                     await adapter.answer(replace(request, stream=stream))
         except Exception as error:  # noqa: BLE001 - an adapter and its libraries may raise anything
             if program is not None:
-                self._peers.note_error(program.id, _name(error))
+                self._peers.note_error(program.id, error, _name(error))
             await answer.fail(adapter, request, error)
 
     async def _identify(self, adapter: Adapter, name: str, scope: Scope) -> StoredProgram | None:
@@ -303,7 +303,7 @@ class AdapterMount:
             finally:
                 self._begun[stored.id] = program  # what a failed begin has done ends with the program
         except (InvalidRequest, GatewayProblem, WxError) as error:
-            self._peers.note_error(stored.id, str(error))
+            self._peers.note_error(stored.id, error, str(error))
             _log.warning("The program %s of the adapter %s does not run: %s", stored.id, stored.adapter, error)
 
     async def _end(self, program_id: str) -> None:

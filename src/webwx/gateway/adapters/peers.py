@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.problems import GatewayProblem, code_of_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +38,8 @@ class ProgramActivity(msgspec.Struct, frozen=True, kw_only=True):
     """Time of the last request with its token: seconds since 1970; 0: there was none since the start."""
     last_error: str = ""
     """The last error since the start, without secrets and texts of chats; empty: there was none."""
+    last_error_code: str = ""
+    """Code of the last error, as of a problem."""
     last_error_at: float = 0.0
     """Time of the last error: seconds since 1970."""
 
@@ -85,9 +87,11 @@ class ProgramPeers:
         finally:
             self._change(program_id, peers=_without(peer, self.of(program_id).peers))
 
-    def note_error(self, program_id: str, error: str) -> None:
-        """Note an error of a program; the text must not hold secrets or texts of chats."""
-        self._change(program_id, last_error=error, last_error_at=self._clock())
+    def note_error(self, program_id: str, error: Exception, text: str) -> None:
+        """Note an error of a program, as a text without secrets and texts of chats."""
+        self._change(
+            program_id, last_error=text, last_error_code=code_of_error(error), last_error_at=self._clock()
+        )  # fmt: skip
 
     def forget(self, program_id: str) -> None:
         """Forget a program that was deleted."""

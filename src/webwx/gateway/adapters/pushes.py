@@ -14,7 +14,7 @@ from webwx.gateway.accounts.consumers import RunningConsumers, require_room
 from webwx.gateway.adapters.permissions import EVERY_CHAT, allowed_chats
 from webwx.gateway.adapters.program import CONSUMER_PREFIX
 from webwx.gateway.owned_records import OwnedRecords
-from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.problems import GatewayProblem, code_of_error
 from webwx.gateway.queues.keyed_queue import Failure, KeyedQueue
 from webwx.gateway.queues.retry_times import RetryTimes
 from webwx.model.contacts import FILEHELPER
@@ -162,8 +162,9 @@ class _PushWork:
         except (LoggedOut, NotLoggedIn):
             raise
         except (GatewayProblem, WxError) as error:
-            self._peers.note_error(self._program.id, str(error) if isinstance(error, TransportError) else _name(error))
-            return Failure(error=_name(error))
+            code = code_of_error(error)
+            self._peers.note_error(self._program.id, error, str(error) if isinstance(error, TransportError) else code)
+            return Failure(code=code)
         return None
 
     async def _sees(self, account: GatewayAccount, account_event: AccountEvent) -> bool:
@@ -177,7 +178,3 @@ class _PushWork:
 
     async def note(self, account_event: AccountEvent, failure: Failure | None, due: float | None) -> None:
         """Do nothing: the last error of the program says what has failed."""
-
-
-def _name(error: Exception) -> str:
-    return error.code if isinstance(error, GatewayProblem) else type(error).__name__

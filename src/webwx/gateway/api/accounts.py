@@ -49,7 +49,8 @@ def view_of_account(status: AccountStatus) -> AccountView:
         number=status.number, name=status.name, label=status.label, state=status.state, since=moment(status.since),
         nickname=status.nickname, host=cast("HostProfile | None", status.host),
         last_sync_at=optional_moment(status.last_sync_at),
-        error=status.error, queued=status.queued, settings=status.settings, pending_settings=status.pending_settings,
+        error=status.error, error_code=status.error_code, queued=status.queued, settings=status.settings,
+        pending_settings=status.pending_settings,
     )  # fmt: skip
 
 

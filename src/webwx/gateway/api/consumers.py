@@ -6,11 +6,13 @@ from litestar import Router
 from litestar.di import NamedDependency
 from litestar.params import FromPath, SkipValidation
 
+from webwx.client.reading.dead_letters import DeadLetter
+from webwx.gateway.accounts.account_events import AccountEvent
 from webwx.gateway.accounts.journal_lookup import named_events
 from webwx.gateway.api.consumer_owners import ConsumerOwners
 from webwx.gateway.api.parameters import AccountNumber, EventNumber, OwnedClient, StoredClient
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.problems import GatewayProblem, read_failure
 from webwx.gateway.views import view_of_event
 from webwx.representations.consumers import (
     DELETE_CONSUMER,
@@ -52,6 +54,14 @@ async def delete_consumer(
     await consumer_owners.forget(number, consumer)
 
 
+def _view_of_letter(event: AccountEvent, letter: DeadLetter) -> DeadLetterView:
+    failure = read_failure(letter.error)
+    return DeadLetterView(
+        event=view_of_event(event), attempts=letter.attempts, error=failure.text, error_code=failure.code,
+        time=moment(letter.time),
+    )  # fmt: skip
+
+
 @serve(LIST_DEAD_LETTERS)
 async def list_dead_letters(
     number: AccountNumber, consumer: FromPath[str], stored: StoredClient, query: DeadLettersQuery
@@ -60,12 +70,7 @@ async def list_dead_letters(
     letters = await stored.list_dead_letters(consumer=consumer, limit=query.limit, before=query.before)
     events = await named_events(number, stored, [letter.event for letter in letters])
     return DeadLetterPage(
-        dead_letters=[
-            DeadLetterView(
-                event=view_of_event(event), attempts=letter.attempts, error=letter.error, time=moment(letter.time)
-            )
-            for event, letter in zip(events, letters, strict=True)
-        ],
+        dead_letters=[_view_of_letter(*each) for each in zip(events, letters, strict=True)],
         before=letters[-1].event.number if len(letters) == query.limit else None,
     )  # fmt: skip
 

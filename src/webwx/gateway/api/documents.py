@@ -19,7 +19,7 @@ from litestar.params import FromPath, HeaderParameter
 
 from webwx.gateway.access.auth import Caller
 from webwx.gateway.api.description import describe, describe_frames
-from webwx.gateway.problems import GatewayProblem, error_pages
+from webwx.gateway.problems import FAILURES, GatewayProblem, error_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,20 +99,26 @@ async def list_errors() -> str:
     """Return the page with all kinds of errors."""
     rows = (
         f"<tr><td><a href='errors/{escape(code)}'>{escape(code)}</a><td>{status}<td>{escape(title)}"
-        for code, (status, title) in error_pages().items()
+        for code, (status, title) in {**error_pages(), **_failures()}.items()
     )
     return _page("Errors", f"<h1>Errors</h1><table><tr><th>Code<th>Status<th>Meaning{''.join(rows)}</table>")
+
+
+def _failures() -> dict[str, tuple[str, str]]:
+    """Return what no request is answered with, as rows of the table."""
+    return {code: ("", title) for code, title in FAILURES.items()}
 
 
 @get("/docs/errors/{code:str}", is_public=True, include_in_schema=False, media_type=MediaType.HTML)
 async def show_error(code: FromPath[str]) -> str:
     """Return the page about one kind of error."""
     found = error_pages().get(code)
-    if found is None:
+    if found is None and code not in FAILURES:
         raise GatewayProblem("not-found")
-    status, title = found
+    status, title = found or (None, FAILURES[code])
+    status_line = f"<p>The HTTP status is {status}.</p>" if status else ""
     body = (
-        f"<h1>{escape(code)}</h1><p>{escape(title)}</p><p>The HTTP status is {status}.</p>"
+        f"<h1>{escape(code)}</h1><p>{escape(title)}</p>{status_line}"
         "<p><a href='../errors'>All errors</a> · <a href='../../docs'>The API</a></p>"
     )
     return _page(code, body)

@@ -12,7 +12,6 @@ from webwx.representations.fallback import (
     SHOW_FALLBACK,
     TEST_FALLBACK,
     FallbackView,
-    TestedChannel,
     TestedFallback,
 )
 
@@ -28,8 +27,7 @@ async def show_fallback(fallback: InjectedFallback) -> FallbackView:
 @serve(TEST_FALLBACK)
 async def test_fallback(fallback: InjectedFallback) -> TestedFallback:
     """Send a test text on every channel, once, and wait for the outcomes."""
-    results = await fallback.send_test()
-    return TestedFallback(results=[TestedChannel(channel=name, error=error) for name, error in results.items()])
+    return TestedFallback(results=await fallback.send_test())
 
 
 fallback_router = Router("/", route_handlers=[show_fallback, test_fallback], tags=["receivers"])

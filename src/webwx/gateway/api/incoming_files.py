@@ -42,7 +42,7 @@ InjectedIncomingFiles = NamedDependency[SkipValidation[IncomingFiles]]
 def _view_of_file(file: IncomingFile) -> IncomingFileView:
     return IncomingFileView(
         account=file.account, number=file.number, outcome=file.outcome, time=moment(file.time), name=file.name,
-        size=file.size, chat_name=file.chat_name, error=file.error,
+        size=file.size, chat_name=file.chat_name, error=file.error, error_code=file.error_code,
     )  # fmt: skip
 
 

@@ -57,7 +57,10 @@ def view_of_login(status: LoginStatus | None) -> LoginView:
     """Return a login as the API shows it; the code itself is not part of it."""
     if status is None:
         return LoginView(state="none", step=0, has_code=False, error=None)
-    return LoginView(state=status.state, step=status.number, has_code=status.code is not None, error=status.error)
+    return LoginView(
+        state=status.state, step=status.number, has_code=status.code is not None, error=status.error,
+        error_code=status.error_code,
+    )  # fmt: skip
 
 
 @serve(BEGIN_LOGIN)

@@ -67,7 +67,7 @@ def _view_of_program(programs: Programs, program: StoredProgram, activity: Progr
         enabled=program.enabled, created_at=moment(program.created_at),
         peers=[PeerView(address=each.address, agent=each.agent, since=moment(each.since)) for each in activity.peers],
         last_request_at=optional_moment(activity.last_request_at), last_error=activity.last_error,
-        last_error_at=optional_moment(activity.last_error_at),
+        last_error_code=activity.last_error_code, last_error_at=optional_moment(activity.last_error_at),
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from webwx.gateway.accounts.consumers import require_room
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
 from webwx.gateway.api.serve_route import serve
-from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.problems import GatewayProblem, read_failure
 from webwx.gateway.webhooks.attempts import WebhookAttempt
 from webwx.gateway.webhooks.delivery import WebhookDelivery
 from webwx.gateway.webhooks.replay import events_between, events_by_id
@@ -83,15 +83,17 @@ def _view_of_attempt(made: WebhookAttempt, caller: Caller) -> DeliveryView:
     return DeliveryView(
         number=made.number, event=made.event, type=made.type, account=made.account, attempt=made.attempt,
         origin=made.origin, time=moment(made.time), milliseconds=made.milliseconds, delivered=made.is_delivered,
-        status=made.status, error=made.error, answer=made.answer if caller.allows("admin") else None,
+        status=made.status, error=made.error, error_code=made.error_code,
+        answer=made.answer if caller.allows("admin") else None,
         next_attempt_at=optional_moment(made.next_attempt_at),
     )  # fmt: skip
 
 
 def _view_of_letter(account: int, letter: DeadLetter) -> LostDeliveryView:
+    failure = read_failure(letter.error)
     return LostDeliveryView(
         event=f"{account}-{letter.event.number}", type=letter.event.type, account=account,
-        attempts=letter.attempts, error=letter.error, time=moment(letter.time),
+        attempts=letter.attempts, error=failure.text, error_code=failure.code, time=moment(letter.time),
     )  # fmt: skip
 
 

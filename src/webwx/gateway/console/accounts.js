@@ -9,7 +9,7 @@ import { button, fill, h, keepFocus } from "./dom.js";
 import { live } from "./live.js";
 import { loginViews } from "./login-view.js";
 import { empty } from "./overlays.js";
-import { answersInOrder } from "./states.js";
+import { answersInOrder, explainedText } from "./states.js";
 
 export const accounts = { name: "accounts", picture: "device", title: () => t("accounts"), open };
 
@@ -56,7 +56,7 @@ function open(frame) {
       { class: "card", "data-key": account.number },
       h("h3", {}, accountName(account)),
       stateLine(account),
-      account.error && h("p", { class: "hint" }, account.error),
+      account.error && h("p", { class: "hint" }, explainedText(account.error, account.error_code)),
       account.queued > 0 && h("p", { class: "hint" }, t("queued", { n: account.queued })),
       account.pending_settings && h("p", { class: "hint" }, t("pendingSettings")),
       logins.viewOf(account),

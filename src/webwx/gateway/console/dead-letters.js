@@ -7,6 +7,7 @@ import { t } from "./dead-letters-words.js";
 import { button, h } from "./dom.js";
 import { fewAtATime } from "./few.js";
 import { arrange } from "./keyed-list.js";
+import { explainedText } from "./states.js";
 import { table } from "./table.js";
 import { ago } from "./times.js";
 
@@ -20,7 +21,7 @@ export function deadLetters(frame) {
       { title: t("time"), cell: ({ letter }) => ago(letter.time), kind: "is-narrow" },
       { title: t("consumer"), cell: ({ consumer }) => names.cellOf(consumer) },
       { title: t("event"), cell: ({ letter }) => [letter.event.type, h("div", { class: "hint" }, letter.event.id)] },
-      { title: t("why"), cell: ({ letter }) => letter.error },
+      { title: t("why"), cell: ({ letter }) => explainedText(letter.error, letter.error_code) },
       { title: t("actions"), cell: revival, kind: "is-narrow" },
     ],
     key: ({ consumer, letter }) => `${consumer}/${letter.event.id}`,

@@ -5,6 +5,7 @@ import { button, h } from "./dom.js";
 import { t } from "./deliveries-words.js";
 import { field, formPanel, textInput } from "./forms.js";
 import { empty } from "./overlays.js";
+import { explainedText } from "./states.js";
 import { table } from "./table.js";
 import { ago } from "./times.js";
 
@@ -95,7 +96,7 @@ export function deliveries(frame, path) {
 function outcome(made) {
   return [
     h("span", { class: `pill ${made.delivered ? "is-good" : "is-bad"}` }, made.status ?? t("noAnswer")),
-    made.error && h("p", { class: "hint" }, made.error),
+    made.error && h("p", { class: "hint" }, explainedText(made.error, made.error_code)),
     Date.parse(made.next_attempt_at) > Date.now() && h("p", { class: "hint" }, t("nextAttempt"), " ", ago(made.next_attempt_at)),
     made.answer && h("details", {}, h("summary", {}, t("answer")), h("pre", {}, made.answer)),
   ];

@@ -3,6 +3,7 @@
 import { call } from "./api.js";
 import { copyable } from "./copyable.js";
 import { button, fill, h } from "./dom.js";
+import { partsOfText } from "./states.js";
 import { t } from "./receivers-words.js";
 
 const EXAMPLE = `[fallback]
@@ -23,9 +24,10 @@ export async function fallback(frame) {
 
   async function tryAll() {
     const { results: all } = await call("POST", "/fallback/test");
-    const lines = all.map(({ channel, error }) => {
+    const lines = all.map(({ channel, error, error_code: code }) => {
       const way = t(WAYS[channel]);
-      return h("li", {}, error ? t("fallbackFailed", { way, why: error }) : t("fallbackTested", { way }));
+      const { words, detail } = partsOfText(error, code);
+      return h("li", {}, error ? [t("fallbackFailed", { way, why: words }), detail] : t("fallbackTested", { way }));
     });
     fill(results, h("ul", {}, lines));
   }

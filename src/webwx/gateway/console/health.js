@@ -18,7 +18,7 @@ import { live } from "./live.js";
 import { empty } from "./overlays.js";
 import { addressOf } from "./place.js";
 import { sparkline } from "./sparkline.js";
-import { load } from "./states.js";
+import { explainedText, load } from "./states.js";
 import { table } from "./table.js";
 import { ago } from "./times.js";
 
@@ -196,7 +196,7 @@ function stateOf({ account, state }) {
       h("span", {}, t(account.state)),
       h("span", { class: "hint" }, ago(account.since)),
     ),
-    account.error && h("div", { class: "hint" }, account.error),
+    account.error && h("div", { class: "hint" }, explainedText(account.error, account.error_code)),
     !state.is_journal_readable && hasJournal(account) && h("div", { class: "is-bad" }, t("journalBroken")),
   ];
 }

@@ -12,7 +12,7 @@ import { live } from "./live.js";
 import { FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
 import { addressOf, go } from "./place.js";
-import { load } from "./states.js";
+import { explainedText, load } from "./states.js";
 import { table } from "./table.js";
 import { ago } from "./times.js";
 
@@ -174,5 +174,8 @@ function fileTable() {
 
 function outcome(file) {
   const kind = file.outcome === "saved" ? "is-good" : "is-bad";
-  return [h("span", { class: `pill ${kind}` }, t(file.outcome)), file.error && h("p", { class: "hint" }, file.error)];
+  return [
+    h("span", { class: `pill ${kind}` }, t(file.outcome)),
+    file.error && h("p", { class: "hint" }, explainedText(file.error, file.error_code)),
+  ];
 }

@@ -3,6 +3,7 @@
 import { t } from "./accounts-words.js";
 import { call, follow, load } from "./api.js";
 import { button, fill, h, keepFocus } from "./dom.js";
+import { explainedText } from "./states.js";
 
 /** States of a login that is in progress. */
 const IN_PROGRESS = new Set(["waiting", "code", "pushed", "scanned", "expired"]);
@@ -77,7 +78,8 @@ export function loginViews(frame, changed) {
       login.end = null;
       frame.act(async () => {
         await changed(); // what is next may take the focus before the view is empty
-        fill(login.view, status.error && h("p", { class: "alert", role: "alert" }, status.error));
+        const why = status.error && explainedText(status.error, status.error_code);
+        fill(login.view, why && h("p", { class: "alert", role: "alert" }, why));
       });
     };
     login.end = follow(`${path}/events`, {

@@ -12,7 +12,7 @@ import { asksOwner, waitingSends } from "./owner-consent.js";
 import { addressOf, go } from "./place.js";
 import { openProgramForm } from "./program-form.js";
 import { t } from "./programs-words.js";
-import { load } from "./states.js";
+import { explainedText, load } from "./states.js";
 import { table } from "./table.js";
 import { ago } from "./times.js";
 
@@ -59,6 +59,10 @@ function lastRequest(program) {
   return program.last_request_at ? ago(program.last_request_at) : t("noRequest");
 }
 
+function lastError(program) {
+  return program.last_error && explainedText(program.last_error, program.last_error_code);
+}
+
 // -- the list --------------------------------------------------------------------------------------------------------
 
 function allPrograms(frame) {
@@ -77,7 +81,7 @@ function allPrograms(frame) {
       { title: t("state"), cell: (each) => (each.enabled ? t("on") : t("off")), kind: "is-narrow" },
       { title: t("open"), cell: (each) => String(each.peers.length), kind: "is-narrow" },
       { title: t("lastRequest"), cell: lastRequest },
-      { title: t("lastError"), cell: (each) => each.last_error },
+      { title: t("lastError"), cell: lastError },
     ],
     key: (each) => each.id,
     none: () => empty("program", t("noPrograms"), t("noProgramsHint")),
@@ -125,7 +129,7 @@ function oneProgram(frame, id) {
       h("p", { class: "hint" }, `${t("see")}: ${chatsInWords(program.see)}`),
       h("p", { class: "hint" }, `${t("write")}: ${chatsInWords(program.write)}`),
       h("p", { class: "hint" }, `${t("lastRequest")}: `, lastRequest(program)),
-      program.last_error && h("p", { class: "hint" }, `${t("lastError")}: ${program.last_error}`),
+      program.last_error && h("p", { class: "hint" }, `${t("lastError")}: `, lastError(program)),
       peers.length > 0 && h("p", { class: "hint" }, t("open")),
       peers.length > 0 && h("ul", {}, peers),
       h(

@@ -19,6 +19,21 @@ export function sentence(error) {
   return [words, detail].filter(Boolean).join(" ");
 }
 
+/** Return what `explained` shows, about an error that an answer of the API has as a text with its code. */
+export function explainedText(text, code) {
+  return explained(asProblem(text, code));
+}
+
+/** Return the sentence about such an error for a sentence of the page, and what is shown below it, as {words, detail}. */
+export function partsOfText(text, code) {
+  const { words } = reasonOf(asProblem(text, code));
+  return { words, detail: explainedText(text, code)[1] };
+}
+
+function asProblem(detail, code) {
+  return new Problem(0, { detail, code });
+}
+
 function reasonOf(error) {
   if (error instanceof Problem) return inWords(error);
   if (error instanceof TypeError) return { words: t("lost"), detail: "" };

@@ -11,7 +11,7 @@ import { arrange } from "./keyed-list.js";
 import { live } from "./live.js";
 import { empty } from "./overlays.js";
 import { addressOf, go } from "./place.js";
-import { load } from "./states.js";
+import { load, partsOfText } from "./states.js";
 import { table } from "./table.js";
 import { openWebhookForm } from "./webhook-form.js";
 import { t } from "./webhooks-words.js";
@@ -131,7 +131,7 @@ function oneWebhook(frame, id) {
     if (made.delivered) frame.notify(t("tested", { status: made.status, ms: made.milliseconds }));
     await refresh();
     if (!made.delivered) {
-      const why = made.error || t("answered", { status: made.status });
+      const why = made.error ? partsOfText(made.error, made.error_code).words : t("answered", { status: made.status });
       throw new Problem(0, { detail: t("testFailed", { why }) });
     }
   }

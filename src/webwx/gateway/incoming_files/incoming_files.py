@@ -24,7 +24,7 @@ from webwx.errors import LocalStateError, LoggedOut, NotLoggedIn, RateLimited, R
 from webwx.gateway.accounts.consumers import RunningConsumers
 from webwx.gateway.incoming_files.rules import CONSUMER_PREFIX
 from webwx.gateway.owned_records import OwnedRecords
-from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.problems import GatewayProblem, code_of_error
 from webwx.gateway.queues.keyed_queue import Failure, KeyedQueue
 from webwx.gateway.queues.retry_times import RetryTimes
 from webwx.representations.incoming_files import FileOutcome
@@ -79,6 +79,8 @@ class IncomingFile(msgspec.Struct, frozen=True, kw_only=True):
     chat_name: str = ""
     error: str = ""
     """Why the file was not saved."""
+    error_code: str = ""
+    """Code of the error, as of a problem; empty if an earlier version has stored it."""
 
     def __repr__(self) -> str:
         return f"IncomingFile({self.account}-{self.number}, {self.outcome})"
@@ -255,7 +257,7 @@ class IncomingFileSaver:
             raise
         except (GatewayProblem, WxError) as error:
             return UnsavedFile(
-                error=type(error).__name__, message=str(error), is_passing=isinstance(error, _PASSING)
+                code=code_of_error(error), message=str(error), is_passing=isinstance(error, _PASSING)
             )  # fmt: skip
         else:
             await self._note(account_event, "saved", name=saved.name, size=size)
@@ -271,9 +273,10 @@ class IncomingFileSaver:
         """Store the outcome for a file that was not saved."""
         if failure is None:
             return
-        await self._note(account_event, "failed" if due is None else "retrying", error=failure.message)
+        outcome: FileOutcome = "failed" if due is None else "retrying"
+        await self._note(account_event, outcome, error=failure.message, error_code=failure.code)
         if due is None:
-            _log.warning("Rule %s has given up a file (%s).", self._rule.id, failure.error)
+            _log.warning("Rule %s has given up a file (%s).", self._rule.id, failure.code)
 
     async def _copy(
         self, account: GatewayAccount, account_event: AccountEvent, *, is_repeated: bool
@@ -287,12 +290,13 @@ class IncomingFileSaver:
         )  # fmt: skip
 
     async def _note(
-        self, account_event: AccountEvent, outcome: FileOutcome, *, name: str = "", size: int = 0, error: str = ""
-    ) -> None:
+        self, account_event: AccountEvent, outcome: FileOutcome, *, name: str = "", size: int = 0, error: str = "",
+        error_code: str = "",
+    ) -> None:  # fmt: skip
         size = size or getattr(account_event.event, "size", 0)
         file = IncomingFile(
             account=account_event.account, number=account_event.event.number, outcome=outcome, time=self._clock(),
-            name=name, size=size, chat_name=account_event.chat_name, error=error,
+            name=name, size=size, chat_name=account_event.chat_name, error=error, error_code=error_code,
         )  # fmt: skip
         await self._outcomes.add(self._rule.id, file)
 

@@ -286,15 +286,18 @@ def _status(
         pending_settings=is_run and status.state in _RUNNING and status.settings != numbered.settings,
     )  # fmt: skip
     if is_logging_in:
-        return msgspec.structs.replace(status, state="logging_in", error=None)
+        return msgspec.structs.replace(status, state="logging_in", error=None, error_code="")
     if owner is not None and owner.is_wanted:
         if owner.worker is None:
             return msgspec.structs.replace(
-                status, state="degraded", error="No worker runs this account at this moment."
+                status, state="degraded", error="No worker runs this account at this moment.", error_code="no-owner"
             )
         if owner.worker not in live:
             return msgspec.structs.replace(
-                status, state="degraded", error="The worker of this account has died; another one takes the account."
+                status,
+                state="degraded",
+                error="The worker of this account has died; another one takes the account.",
+                error_code="no-owner",
             )
     elif status.state in _RUNNING:
         return msgspec.structs.replace(status, state="logged_out")

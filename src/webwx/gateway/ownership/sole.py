@@ -178,7 +178,7 @@ class LocalGateway(GatewayAccounts):
             self._open_files.add_account(account.number)
         except TooManyOpenFiles as error:  # it can be removed, and others can be removed for it
             self._opened.add(account)
-            account.fail(str(error))
+            account.fail(error)
             return account
         async with AsyncExitStack() as closing:
             closing.callback(self._open_files.remove_account, account.number)

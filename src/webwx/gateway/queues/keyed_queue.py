@@ -20,6 +20,7 @@ from webwx.errors import LoggedOut
 from webwx.gateway.accounts.account_events import AccountEvent
 from webwx.gateway.accounts.consumers import AccountConsumers
 from webwx.gateway.accounts.journal_lookup import find_event
+from webwx.gateway.problems import store_failure
 from webwx.gateway.queues.retry_times import EventPlace
 
 if TYPE_CHECKING:
@@ -41,10 +42,17 @@ _IN_MEMORY = 100
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """A failed attempt at an event."""
 
-    error: str
-    """Why it has failed; stored with the event, so it must not hold secrets or texts of chats."""
+    code: str
+    """Code of the error, as of a problem or of `FAILURES`; stored with the event."""
+    error: str = ""
+    """Why it has failed, without secrets and texts of chats; stored with the event. Empty if the code says it all."""
     is_passing: bool = False
     """Whether the event has not caused it, such as a full disk: it is not counted, and its pause is not stored."""
+
+    @property
+    def stored(self) -> str:
+        """The failure as it is stored with the event."""
+        return store_failure(self.code, self.error)
 
 
 F = TypeVar("F", bound=Failure)
@@ -279,11 +287,11 @@ class AccountQueue(Generic[F]):
                 await work.note(account_event, None, None)
                 return
             passing += failure.is_passing
-            failures = passing if failure.is_passing else await self._consumer.failed(number, failure.error)
+            failures = passing if failure.is_passing else await self._consumer.failed(number, failure.stored)
             next_pause = work.pause_after(failure, failures)
             if next_pause is None:
                 await times.settle(place)
-                await self._consumer.give_up(number, failure.error)
+                await self._consumer.give_up(number, failure.stored)
                 await work.note(account_event, failure, None)
                 return
             if failure.is_passing:

@@ -22,6 +22,8 @@ import msgspec
 from webwx.errors import InvalidSettings, TransportError
 from webwx.gateway.config import is_loopback
 from webwx.gateway.outgoing.addresses import AddressRefused, read_target
+from webwx.gateway.problems import CHANNEL_FAILED, code_of_error
+from webwx.representations.fallback import TestedChannel
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -42,7 +44,17 @@ _TLS_FROM_THE_START = 465
 
 
 class ChannelFailed(Exception):
-    """A channel could not reach the owner; the message of the error says why."""
+    """
+    A channel could not reach the owner.
+
+    Args:
+        reason: One sentence.
+        code: Code of the error, as of a problem or of `FAILURES`.
+    """
+
+    def __init__(self, reason: str, *, code: str = CHANNEL_FAILED) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class FallbackChannel(Protocol):
@@ -167,7 +179,7 @@ class WebhookChannel:
             async with OutgoingClient() as outgoing:
                 answer = await outgoing.post(self._url, body, headers, allow_private=self._allow_private)
         except (AddressRefused, TransportError) as error:
-            raise ChannelFailed(f"The webhook was not called: {error}") from None
+            raise ChannelFailed(f"The webhook was not called: {error}", code=code_of_error(error)) from None
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             raise ChannelFailed(f"The webhook answered with status {answer.status}.")
 
@@ -231,16 +243,16 @@ class Fallback:
         """The names of the channels."""
         return [channel.name for channel in self._channels]
 
-    async def send_test(self) -> dict[ChannelName, str]:
-        """Send a test text once on every channel, and return the error of each; empty after a success."""
-        return dict(await asyncio.gather(*map(self._try, self._channels)))
+    async def send_test(self) -> list[TestedChannel]:
+        """Send a test text once on every channel, and return the outcome of each."""
+        return await asyncio.gather(*map(self._try, self._channels))
 
-    async def _try(self, channel: FallbackChannel) -> tuple[ChannelName, str]:
+    async def _try(self, channel: FallbackChannel) -> TestedChannel:
         try:
             await channel.send("webwx: test", "This is how the end of a login is reported.")
         except ChannelFailed as failure:
-            return channel.name, str(failure)
-        return channel.name, ""
+            return TestedChannel(channel=channel.name, error=str(failure), error_code=failure.code)
+        return TestedChannel(channel=channel.name, error="")
 
     async def run(self) -> NoReturn:
         """Report each end of a login, without end."""

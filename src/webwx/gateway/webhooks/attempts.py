@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import RecordChanged, StorageError
+from webwx.gateway.problems import NOT_ACCEPTED
 from webwx.representations.webhooks import AttemptOrigin
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Status of the answer; None if no answer arrived."""
     error: str = ""
     """Why there was no answer."""
+    error_code: str = ""
+    """Code of `error`, as of a problem; empty if an earlier version has stored it."""
     asked: float = 0.0
     """Seconds to wait, as the server has requested."""
     answer: str = ""
@@ -77,6 +80,11 @@ class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     def is_delivered(self) -> bool:
         """Whether the server has accepted the event."""
         return self.status is not None and HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def outcome_code(self) -> str:
+        """The code of the outcome of an attempt that has failed."""
+        return self.error_code or NOT_ACCEPTED
 
     @property
     def outcome(self) -> str:

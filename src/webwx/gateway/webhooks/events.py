@@ -87,7 +87,7 @@ class WebhookEvents:
             self._attempts.append(self._webhook.id, made)
         if made.status == HTTPStatus.GONE:
             raise QueueEnded(account_event)
-        return None if made.is_delivered else FailedRequest(error=made.outcome, made=made)
+        return None if made.is_delivered else FailedRequest(code=made.outcome_code, error=made.outcome, made=made)
 
     def pause_after(self, failure: FailedRequest, failures: int) -> float | None:
         """Return the seconds until the next attempt; None after the last one."""

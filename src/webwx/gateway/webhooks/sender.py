@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from webwx.errors import TransportError
 from webwx.gateway.accounts.send_changes import SEND_CHANGED
 from webwx.gateway.outgoing.addresses import AddressRefused
+from webwx.gateway.problems import code_of_error
 from webwx.gateway.webhooks.attempts import WebhookAttempt
 from webwx.gateway.webhooks.request import asked_pause, body_of, body_of_change, body_of_notice, headers_of
 
@@ -76,18 +77,19 @@ class WebhookSender:
             event_id=event, event_type=type, account=account, attempt=attempt, form=webhook.format,
             secrets=webhook.signing_secrets(now), now=now, body=body,
         )  # fmt: skip
-        status, error, asked, text = None, "", 0.0, ""
+        status, error, error_code, asked, text = None, "", "", 0.0, ""
         try:
             answer = await self._connect().post(webhook.url, body, headers, allow_private=webhook.allow_private)
         except (AddressRefused, TransportError) as failure:
-            error = str(failure)
+            error, error_code = str(failure), code_of_error(failure)
         else:
             status, asked = answer.status, asked_pause(answer.status, answer.retry_after, now)
             secrets = (*webhook.signing_secrets(now), headers.get("webhook-signature", ""))
             text = "" if webhook.allow_private else without_secrets(answer.body, webhook.url, secrets)
         return WebhookAttempt(
             event=event, type=type, account=account, attempt=attempt, origin=origin, time=now, status=status,
-            error=error, asked=asked, answer=text, milliseconds=round((time.perf_counter() - began) * 1000),
+            error=error, error_code=error_code, asked=asked, answer=text,
+            milliseconds=round((time.perf_counter() - began) * 1000),
         )  # fmt: skip
 
 
