@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from tests.gateway.api.test_events import port_of, receive, receive_texts, socket_to
+from tests.gateway.api.test_events import consumer_socket, port_of, receive, receive_texts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,15 +28,7 @@ async def consuming(online: Running) -> AsyncIterator[OpenConsumer]:
     """Open the consumer `reader` on a WebSocket."""
     key = await online.key("events")
     async with port_of(online) as address:
-
-        @asynccontextmanager
-        async def opened(**hello: Any) -> AsyncIterator[ClientConnection]:
-            async with socket_to(address, key) as socket:
-                await socket.send(json.dumps({"op": "hello", "consumer": "reader", **hello}))
-                assert (await receive(socket))["op"] == "ready"
-                yield socket
-
-        yield opened
+        yield partial(consumer_socket, address, key)
 
 
 async def ask(socket: ClientConnection, **message: Any) -> dict[str, Any]:

@@ -335,6 +335,20 @@ def socket_to(address: str, key: str) -> connect:
     return connect(f"ws://{address}{EVENTS}/ws", additional_headers={"Authorization": f"Bearer {key}"})
 
 
+@contextlib.asynccontextmanager
+async def consumer_socket(address: str, key: str, **hello: Any) -> AsyncIterator[ClientConnection]:
+    """Open the consumer `reader`, and connect again while an earlier connection to it still ends at the gateway."""
+    while True:
+        async with socket_to(address, key) as socket:
+            await socket.send(json.dumps({"op": "hello", "consumer": "reader", **hello}))
+            answer = await receive(socket)
+            if answer["op"] == "ready":
+                yield socket
+                return
+            assert answer["data"]["code"] == "already-running", answer
+        await asyncio.sleep(0.01)
+
+
 async def test_a_socket_continues_from_a_cursor(online: Running) -> None:
     key = await online.key("events")
     async with port_of(online) as address:

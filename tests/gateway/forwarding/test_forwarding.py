@@ -17,7 +17,7 @@ import uvicorn
 from tests.client.conftest import PNG
 from tests.client.virtual_loop import on_virtual_clock
 from tests.gateway.api.test_consumer_socket import ask, next_text
-from tests.gateway.api.test_events import receive, socket_to
+from tests.gateway.api.test_events import consumer_socket, receive, socket_to
 from tests.gateway.api.test_messages import picture
 from tests.gateway.conftest import SERVER, Running
 from websockets.asyncio.client import connect
@@ -855,9 +855,7 @@ async def test_the_steps_of_a_login_are_streamed_at_any_gateway(two: TwoGateways
 async def consuming(two: TwoGateways) -> AsyncIterator[ClientConnection]:
     """Open the consumer `reader` at the gateway that does not own the account."""
     key = await two.front.key("events", "manage")
-    async with socket_to(two.front_table.here.removeprefix("http://"), key) as opened:
-        await opened.send(json.dumps({"op": "hello", "consumer": "reader", "accounts": ["default"]}))
-        assert (await receive(opened))["op"] == "ready"
+    async with consumer_socket(two.front_table.here.removeprefix("http://"), key, accounts=["default"]) as opened:
         yield opened
 
 
@@ -879,7 +877,7 @@ async def test_a_consumer_reads_and_acknowledges_at_any_gateway(two: TwoGateways
 async def test_a_client_that_disconnects_frees_its_consumer_at_the_owner(two: TwoGateways) -> None:
     for _ in range(2):
         async with consuming(two):
-            pass  # the second one would be refused while the first one is open
+            pass  # the second one is refused as long as the first one is open
 
 
 async def test_an_invalid_message_closes_the_socket_with_the_code_of_the_owner(two: TwoGateways) -> None:
