@@ -1,4 +1,8 @@
-"""What fails when several machines share a database: workers as processes, with the sandbox as the platform."""
+"""
+What fails when several machines share a database: workers as processes, with the sandbox as the platform.
+
+How soon an account is taken over is measured by goal G-R19 (tests/soak/cluster_failures.py), which runs alone.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.verify
 
-HANDLERS = 8.0
-"""Less than the ten seconds that running handlers have at the end."""
-
-SLACK = 1.0
-"""Seconds within which an account is taken over after a lease has expired."""
+NEVER = 3600.0
+"""Seconds of a lease, or of handlers at the end, for which no test waits."""
 
 
 def test_workers_share_the_accounts_and_answer_for_them(deployment: Deployment) -> None:
@@ -37,8 +38,7 @@ def test_the_accounts_of_a_killed_worker_are_taken_over_with_their_events_in_fli
         deployment.ask("wait for a kill")
         wait_until(lambda: len(deployment.noted("begin", "wait for a kill")) == 1)
         victim.signal(signal.SIGKILL)
-        took = wait_until(lambda: deployment.owned_by(other) == 2)
-        assert took <= LEASE + SLACK
+        wait_until(lambda: deployment.owned_by(other) == 2)
         assert deployment.epoch == before + 1
 
         wait_until(lambda: len(deployment.noted("begin", "wait for a kill")) == 2)
@@ -71,8 +71,7 @@ def test_a_stopped_worker_lets_go_when_it_continues(deployment: Deployment) -> N
         deployment.ask("wait for a stop")
         wait_until(lambda: len(deployment.noted("begin", "wait for a stop")) == 1)
         victim.signal(signal.SIGSTOP)
-        took = wait_until(lambda: deployment.owned_by(other) == 2)
-        assert took <= LEASE + SLACK
+        wait_until(lambda: deployment.owned_by(other) == 2)
         wait_until(lambda: len(deployment.noted("begin", "wait for a stop")) == 2)
         after = deployment.epoch
 
@@ -91,14 +90,15 @@ def test_a_stopped_worker_lets_go_when_it_continues(deployment: Deployment) -> N
 def test_wrong_clocks_of_the_machines_have_no_effect(deployment: Deployment) -> None:
     _, library = libfaketime.get_reload_information()
     fast, slow = ({**library, "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"} for offset in ("+3600", "-3600"))
-    with deployment.two_workers((fast, slow)) as (victim, other):
+    # A lease that a busy machine does not exceed, and that ends at once if the clocks of the machines count.
+    with deployment.two_workers((fast, slow), lease=3 * LEASE) as (victim, other):
         before = deployment.owners
         for place in range(10):
             deployment.ask(f"question {place}")
             wait_until(lambda place=place: deployment.answers(f"question {place}") == 1)  # type: ignore[misc]
         assert deployment.owners == before
         victim.signal(signal.SIGKILL)
-        assert wait_until(lambda: deployment.owned_by(other) == 2) <= LEASE + SLACK
+        wait_until(lambda: deployment.owned_by(other) == 2)
     deployment.check()
 
 
@@ -107,8 +107,7 @@ def test_workers_go_on_after_the_database_was_restarted(deployment: Deployment) 
         deployment.schema.server.stop()
         deployment.ask("while the database is down")
         deployment.schema.server.start()
-        took = wait_until(lambda: deployment.answers("while the database is down") == 1, seconds=60)
-        assert took < 60
+        wait_until(lambda: deployment.answers("while the database is down") == 1, seconds=60)
         wait_until(lambda: all(owner for owner, _ in deployment.owners.values()))
     deployment.check()
 
@@ -131,13 +130,14 @@ def test_a_drained_worker_finishes_its_handlers_hands_over_and_exits(deployment:
 
 
 def test_a_worker_that_is_terminated_twice_does_not_wait_for_its_handlers(deployment: Deployment) -> None:
-    with deployment.two_workers(lease=60) as (leaving, other), deployment.waiting_handlers():
+    endless = {"DRAIN_TIMEOUT": f"{NEVER}"}
+    with deployment.two_workers((endless, {}), lease=NEVER) as (leaving, other), deployment.waiting_handlers():
         deployment.ask("wait for two signals")
         wait_until(lambda: len(deployment.noted("begin", "wait for two signals")) == 1)
         leaving.signal(signal.SIGTERM)
         wait_until(lambda: deployment.state_of(leaving) == "draining")
         leaving.signal(signal.SIGTERM)
-        assert wait_until(lambda: deployment.owned_by(other) == 2) < HANDLERS
+        wait_until(lambda: deployment.owned_by(other) == 2)
         leaving.process.wait(timeout=PATIENCE)
         deployment.release_handlers()
         wait_until(lambda: deployment.answers("wait for two signals") == 1)
@@ -145,8 +145,8 @@ def test_a_worker_that_is_terminated_twice_does_not_wait_for_its_handlers(deploy
 
 
 def test_a_terminated_worker_hands_over_before_its_lease_expires(deployment: Deployment) -> None:
-    with deployment.two_workers() as (leaving, other):
+    with deployment.two_workers(lease=NEVER) as (leaving, other):
         leaving.signal(signal.SIGTERM)
-        assert leaving.process.wait(timeout=20) == 0
-        assert wait_until(lambda: deployment.owned_by(other) == 2) < LEASE
+        assert leaving.process.wait(timeout=PATIENCE) == 0
+        wait_until(lambda: deployment.owned_by(other) == 2)
     deployment.check()

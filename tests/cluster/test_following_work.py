@@ -102,10 +102,12 @@ def test_the_next_owner_continues_deliveries_to_a_webhook_and_sends_held_notific
         say(deployment, "zhangsan", "meanwhile")
         wait_until(lambda: {"after it", "meanwhile"} <= {*program.texts()})
         assert program.texts("accepted") == ["accepted", "meanwhile"]
-        assert program.texts("busy") == ["busy", "busy", "after it"]
-        first, second = (call for call in program.calls if call.text == "busy")
-        assert first.attempt < second.attempt
-        assert second.time - first.time > MANY_SECONDS - 0.5
+        *busy, last = program.texts("busy")
+        assert ({*busy}, last) == ({"busy"}, "after it")
+        # On a busy machine the victim may have tried it again before it was killed.
+        first, *_, latest = (call for call in program.calls if call.text == "busy")
+        assert first.attempt < latest.attempt
+        assert latest.time - first.time > MANY_SECONDS - 0.5
 
         wait_until(lambda: stored_records(deployment, "held") == 0)
         wait_until(lambda: deployment.states() == ["sent", "sent"])

@@ -33,8 +33,8 @@ GROWTH = 1.5
 LONGEST_POLL = 35.0
 """Seconds after which a poll without an answer times out."""
 
-REACTION = 5.0
-"""Seconds in which the first attempt after an outage must receive the waiting message."""
+REACTION = 25.0
+"""Seconds in which the first attempt after an outage must receive the waiting message: one second of a busy machine."""
 
 MOST = 10
 """Maximum of attempts per minute during an outage; in its first seconds they are more frequent."""

@@ -19,7 +19,7 @@ SEED = 4
 ALL = [*(f"G-R{number}" for number in range(1, 22)), "G-S1", "G-S2", "G-S3", "G-S6", "G-S7"]
 
 
-MEASURED = {"G-R1", "G-R9", "G-R10", "G-R19", "G-R20", "G-S7"}
+MEASURED = {"G-R1", "G-R6", "G-R9", "G-R10", "G-R19", "G-R20", "G-S7"}
 """Goals with limits of time that another test beside them would exceed."""
 
 
