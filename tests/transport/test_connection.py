@@ -33,7 +33,11 @@ class Pair:
         self.ended += 1
 
     async def ask(self, request: tuple[bytes, ...]) -> ResponseParser:
-        return await self.connection.ask(request, 1 << 20)
+        try:
+            return await self.connection.ask(request, 1 << 20)
+        except asyncio.CancelledError:
+            self.connection.close()
+            raise
 
     async def received(self, size: int = 1 << 20) -> bytes:
         return await asyncio.get_running_loop().sock_recv(self.other, size)

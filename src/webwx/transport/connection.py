@@ -15,6 +15,7 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, Protocol, cast
 
+from webwx.transport.prompt_future import PromptFuture
 from webwx.transport.response_parser import BodyRejected, ResponseError, ResponseParser
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Connection:
         """Bytes that are not written yet."""
         self._is_asked = False
         """Whether a task waits for an answer."""
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: PromptFuture[ResponseParser] | None = None
         """Future that the task waits for."""
         self._failure: BaseException | None = None
         """Error to raise instead of an answer."""
@@ -97,11 +98,11 @@ class Connection:
         """Return whether a request may be written to it."""
         return self._line is not None and not self._left and not self._answers.is_last
 
-    async def ask(
+    def ask(
         self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None = None
-    ) -> ResponseParser:
+    ) -> PromptFuture[ResponseParser]:
         """
-        Send a request, and wait for its answer.
+        Send a request, and return its answer as a future. A caller that does not wait for it closes the connection.
 
         Args:
             request: The buffers of the request.
@@ -119,14 +120,9 @@ class Connection:
         # The rest is done while the request is on its way.
         self._answers.expect(limit, take)
         self._is_asked = True
-        self._waiter = self.loop.create_future()
-        try:
-            await self._waiter
-        except asyncio.CancelledError:
-            self._is_asked = False
-            self.close()
-            raise
-        return self._answers
+        waiter: PromptFuture[ResponseParser] = PromptFuture(self.loop)
+        self._waiter = waiter
+        return waiter
 
     def check(self) -> bool:
         """Return whether the connection is still usable; also check for bytes that the loop has not seen yet."""
@@ -157,12 +153,12 @@ class Connection:
         self.close()
 
     def _wake(self) -> None:
-        """Wake the task if it waits."""
+        """Wake the task if it waits; no task may be running."""
         waiter, self._waiter = self._waiter, None
         if waiter is None or waiter.done():
             return
         if self._failure is None:
-            waiter.set_result(None)
+            waiter.set_result(self._answers)
         else:
             waiter.set_exception(self._failure)
 

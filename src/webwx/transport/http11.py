@@ -88,6 +88,9 @@ class Http11Transport(Transport):
             take = _SinkWriter(request.sink, connection, until, pool.network_time).take
         try:
             answers = await connection.ask(write_out(head, request), limit, take)
+        except asyncio.CancelledError:
+            connection.close()
+            raise
         except TimeoutError:
             raise _failures(request, site).no_answer() from None
         except BodyTooLong:
