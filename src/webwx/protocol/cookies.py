@@ -165,16 +165,17 @@ class Carried:
         self.jar = jar
         self._common = common
         self._written: dict[str, tuple[float, float, Headers]] = {}
-        self._asked: tuple[str, Headers] = ("", ())
+        self._asked: tuple[str, Headers, Headers] = ("", (), ())
         """Arguments of the last call; most requests repeat them."""
         self._since = self._until = 0.0
         self._headers: Headers = ()
 
-    def to(self, url: str, own: Headers, now: float) -> Headers:
-        """Return the headers for an address: a request's own, the common ones, and a `Cookie` if there is one."""
-        if (url, own) != self._asked or not self._since <= now < self._until:
+    def to(self, url: str, own: Headers, now: float, last: Headers = ()) -> Headers:
+        """Return the headers for an address: a request's own, the common ones, a `Cookie` if needed, and the last."""
+        asked = url, own, last
+        if asked != self._asked or not self._since <= now < self._until:
             self._since, self._until, carried = self._to(url, now)
-            self._asked, self._headers = (url, own), own + carried
+            self._asked, self._headers = asked, own + carried + last
         return self._headers
 
     def _to(self, url: str, now: float) -> tuple[float, float, Headers]:

@@ -31,6 +31,8 @@ USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Ge
 """A browser's value; whether the platform checks it is not known."""
 
 
+_REFUSED_FROM = HTTPStatus.BAD_REQUEST.value
+
 _A_MILLISECOND = 10_000
 """Number of ids of sends in a millisecond."""
 
@@ -107,6 +109,35 @@ class Transport(Protocol):
         ...
 
 
+class RequestPlaces(Protocol):
+    """Places of calls, of which a number may be in flight."""
+
+    def take(self) -> bool:
+        """Return whether a further call may be made at once; if so, `leave` has to follow."""
+        ...
+
+    async def enter(self) -> None:
+        """
+        Wait until a further call may be made; `leave` has to follow.
+
+        Raises:
+            ConnectFailed: The call may not be made any more; nothing was sent.
+        """
+        ...
+
+    def leave(self) -> None:
+        """Free a place."""
+        ...
+
+
+class RequestLimit(Protocol):
+    """Limits the calls in flight."""
+
+    def places_of(self, request: Request) -> RequestPlaces | None:
+        """Return the places of calls such as this one; None if they are not limited."""
+        ...
+
+
 async def _reserve_alone(at_least: int) -> int:
     """Reserve an id that no other process can have."""
     return at_least
@@ -133,6 +164,8 @@ class SessionState:
         self._carried = Carried(login.jar)
         self._carried_to: Hosts | None = None
         """Hosts for which these headers were built."""
+        self._post_headers: Headers = ()
+        """Further headers of a POST to these hosts."""
         self._last_headers: Headers = ()
         self._set_cookies: tuple[str, ...] = ()
         self._served: float | None = None
@@ -191,9 +224,9 @@ class SessionState:
         login = self.login
         if self._carried.jar is not login.jar or self._carried_to is not login.hosts:
             self._carried, self._carried_to = Carried(login.jar, self._common_headers()), login.hosts
-        headers = self._carried.to(request.url, request.headers, self._aged_to)
-        if login.profile.mmweb_appid and request.method == "POST":
-            headers = (*headers, ("Origin", login.hosts.main))
+            self._post_headers = (("Origin", login.hosts.main),) if login.profile.mmweb_appid else ()
+        last = self._post_headers if request.method == "POST" else ()
+        headers = self._carried.to(request.url, request.headers, self._aged_to, last)
         return msgspec.structs.replace(request, headers=headers)
 
     def _common_headers(self) -> Headers:
@@ -220,7 +253,7 @@ class SessionState:
             self._last_headers, self._set_cookies = response.headers, response.header_values("Set-Cookie")
             self._served = http_time(response.header("Date"))
         served = self._served
-        if response.status < HTTPStatus.BAD_REQUEST:
+        if response.status < _REFUSED_FROM:
             self._set_clocks(served, asked_at)
         if self._set_cookies:
             aged_to = self._aged_to
@@ -256,6 +289,7 @@ async def run_async(
     session_state: SessionState,
     pause: Callable[[Pause], Awaitable[None]],
     read: Callable[[Read], Awaitable[Buffer]] = read_window,
+    limit: RequestLimit | None = None,
 ) -> T:
     """
     Drive a flow to its end. Errors of the flow and of the transport pass through unchanged.
@@ -266,6 +300,7 @@ async def run_async(
         session_state: The account's session.
         pause: Waits when the flow asks for it.
         read: Reads when the flow asks for it.
+        limit: Each request waits until the limit allows it; by default none waits.
     """
     try:
         step = next(flow)
@@ -273,8 +308,15 @@ async def run_async(
             answer: Response | Buffer | None
             try:
                 if isinstance(step, Request):
-                    asked_at = session_state.now()
-                    answer = await transport.send(session_state.prepare(step))
+                    places = None if limit is None else limit.places_of(step)
+                    if places is not None and not places.take():
+                        await places.enter()
+                    try:
+                        asked_at = session_state.now()
+                        answer = await transport.send(session_state.prepare(step))
+                    finally:
+                        if places is not None:
+                            places.leave()
                     if step.sink is not None:
                         answer = _drained(step.sink, answer)
                     session_state.apply(step, answer, asked_at)

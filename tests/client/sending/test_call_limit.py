@@ -175,8 +175,8 @@ async def test_with_a_journal_waiting_calls_begin_together_when_all_places_are_f
         places.leave()
     assert repr(places) == f"CallPlaces({MOST_CALLS - 1} free, {2 * MOST_CALLS} waiting)"
     places.leave()
-    assert repr(places) == f"CallPlaces(0 free, {MOST_CALLS} waiting)"
     await asyncio.gather(*waiting[:MOST_CALLS])
+    assert repr(places) == f"CallPlaces(0 free, {MOST_CALLS} waiting)"
     places.refuse()
     await asyncio.gather(*waiting, return_exceptions=True)
 
@@ -232,7 +232,7 @@ async def test_a_cancelled_wait_passes_its_turn_on(places: CallPlaces) -> None:
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
     places.leave()
-    first.cancel()  # Its turn has come, and it does not know yet.
+    first.cancel()  # Its turn would come now.
     await asyncio.gather(first, return_exceptions=True)
     await third
     assert first.cancelled()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from webwx.client.sending.call_limit import CallLimit, CallPlaces, LimitedTransport
+from webwx.client.sending.call_limit import CallLimit, CallPlaces
 from webwx.client.state import Liveness, LoginState, StateChange
 from webwx.errors import ApiError, LoggedOut, NotOnThisHost, RateLimited, StorageError
 from webwx.flows import login as login_flows
@@ -94,8 +94,6 @@ class ClientSession:
         """Whether pending items have been delivered since the last save."""
         self._given_transport = self._transport = transport
         self._call_limit = CallLimit(stores_sends=stores_sends)
-        self._limited: LimitedTransport | None = None
-        """The transport, with the limit of calls in flight; None before the first call."""
         self._make_transport = make_transport
         self._limiter = limiter
         self._renewing = asyncio.Lock()
@@ -169,10 +167,8 @@ class ClientSession:
             liveness.require()
         self.is_changed = True
         try:
-            transport = self._transport or self._open_transport()
-            if not has_place:
-                transport = self._limited or self._limit_calls(transport)
-            result = await run_async(flow, transport, self._session_state, self._pause, read)
+            transport, limit = self._transport or self._open_transport(), None if has_place else self._call_limit
+            result = await run_async(flow, transport, self._session_state, self._pause, read, limit)
         except LoggedOut as end:
             if self._session_state.login.credentials.sid != login.credentials.sid:
                 raise  # a late answer to an earlier login says nothing about the present one
@@ -330,17 +326,13 @@ class ClientSession:
             self._call_limit.refuse()
             if self._transport is not None:
                 await self._transport.close()
-                self._transport, self._limited = self._given_transport, None
+                self._transport = self._given_transport
 
     # -- effects of answers on the login -----------------------------------------------------------------------------
 
     def _open_transport(self) -> Transport:
         self._transport = self._make_transport()
         return self._transport
-
-    def _limit_calls(self, transport: Transport) -> LimitedTransport:
-        self._limited = LimitedTransport(transport, self._call_limit)
-        return self._limited
 
     async def _pause(self, pause: Pause) -> None:
         self._note(pause.endpoint, pause.ret)

@@ -22,13 +22,13 @@ from webwx.protocol.codec import MEDIA, MULTIPART
 from webwx.protocol.http import TimeLimit
 from webwx.protocol.login import LOGOUT
 from webwx.protocol.sync import WEBWXSYNC
+from webwx.transport.prompt_future import PromptFuture
 
 if TYPE_CHECKING:
     from typing import Any
 
     from webwx.protocol.endpoint import Endpoint
-    from webwx.protocol.http import Request, Response
-    from webwx.transport.runner import Transport
+    from webwx.protocol.http import Request
 
 _log = logging.getLogger("webwx.client")
 
@@ -70,10 +70,10 @@ class CallPlaces:
         self._origin = origin
         self._gathers = gathers
         self._free = MOST_CALLS
-        self._waiting: deque[asyncio.Future[None]] | None = None
+        self._waiting: deque[PromptFuture[None]] | None = None
         """Calls that wait, made when the first one does: even an empty deque takes 0.6 KB of each account."""
-        self._timer: asyncio.TimerHandle | None = None
-        """Timer that begins waiting calls; it is set while calls wait and places are free."""
+        self._timer: asyncio.Handle | None = None
+        """Begins waiting calls; it is set while calls wait and places are free."""
         self._check: asyncio.TimerHandle | None = None
         """Checks whether calls wait for long."""
 
@@ -85,6 +85,13 @@ class CallPlaces:
         """Number of calls that wait for a place."""
         return len(self._waiting or ())
 
+    def take(self) -> bool:
+        """Return whether a further call may be made at once; if so, `leave` has to follow."""
+        if self._free and not self._waiting:
+            self._free -= 1
+            return True
+        return False
+
     async def enter(self) -> None:
         """
         Wait until a further call may be made; `leave` has to follow.
@@ -92,10 +99,9 @@ class CallPlaces:
         Raises:
             ConnectFailed: The client was closed, or its login was dropped, meanwhile; nothing was sent.
         """
-        if self._free and not self._waiting:
-            self._free -= 1
+        if self.take():
             return
-        turn = asyncio.get_running_loop().create_future()
+        turn: PromptFuture[None] = PromptFuture(asyncio.get_running_loop())
         if not self._waiting:
             self._stop_timers()  # they may be of a loop that has ended
             self._check_later(turn)
@@ -105,36 +111,31 @@ class CallPlaces:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():
-                if turn.exception() is None:  # it was its turn already
-                    self.leave()
-            elif self._waiting and turn in self._waiting:  # else a call has left meanwhile, and has passed over it
+            if self._waiting and turn in self._waiting:  # else a call has left meanwhile, and has passed over it
                 self._waiting.remove(turn)
             raise
 
     def leave(self) -> None:
-        """Free a place for the call that has waited longest."""
+        """Free a place for the call that has waited longest, which begins in the next iteration of the event loop."""
         self._free += 1
         if not self._waiting:
             return
-        if not self._gathers or self._free == MOST_CALLS:
-            self._begin_next()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_GATHER, self._begin_next)
+        if self._gathers and self._free == MOST_CALLS and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:  # one callback begins all calls for which a place becomes free meanwhile
+            loop = self._waiting[0].get_loop()
+            at_once = not self._gathers or self._free == MOST_CALLS
+            self._timer = loop.call_soon(self._begin_next) if at_once else loop.call_later(_GATHER, self._begin_next)
 
     def refuse(self) -> None:
         """Fail the calls that wait."""
         waiting, self._waiting = self._waiting, None
-        for turn in waiting or ():
-            if not turn.done():
-                turn.set_exception(
-                    ConnectFailed("The client was closed or logged out while this call waited; nothing was sent.")
-                )
+        if waiting:
+            waiting[0].get_loop().call_soon(_fail, waiting)
 
     def _begin_next(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
+        self._timer = None
         while self._waiting and self._free:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -172,6 +173,22 @@ class CallLimit:
     def __init__(self, *, stores_sends: bool) -> None:
         self._stores_sends = stores_sends
         self._places: dict[tuple[str, str], CallPlaces] = {}
+        self._asked: tuple[str, str] | None = None
+        """Address and call of the last request; most requests repeat them."""
+        self._found: CallPlaces | None = None
+
+    def places_of(self, request: Request) -> CallPlaces | None:
+        """Return the places of calls such as this one; None for a poll, which is not counted."""
+        asked = request.url, request.endpoint
+        if asked != self._asked:
+            self._asked, self._found = asked, self._find(request)
+        return self._found
+
+    def _find(self, request: Request) -> CallPlaces | None:
+        if request.time_limit is TimeLimit.POLL:
+            return None
+        end = request.url.find("/", _SCHEME)
+        return self.places(request.url[:end], _KINDS.get(request.endpoint, request.time_limit))
 
     def places(self, origin: str, kind: str = TimeLimit.CALL) -> CallPlaces:
         """Return the places of one kind of calls to an origin; default: ordinary calls, such as sends."""
@@ -193,32 +210,10 @@ class CallLimit:
             each.refuse()
 
 
-class LimitedTransport:
-    """
-    A transport whose calls wait for a place.
-
-    Args:
-        transport: Sends the requests.
-        limit: The calls of the account.
-    """
-
-    def __init__(self, transport: Transport, limit: CallLimit) -> None:
-        self._transport = transport
-        self._limit = limit
-
-    async def send(self, request: Request) -> Response:
-        """Send one request when it has a place, and return the answer; the errors are those of the transport."""
-        if request.time_limit is TimeLimit.POLL:
-            return await self._transport.send(request)
-        url = request.url
-        end = url.find("/", _SCHEME)
-        places = self._limit.places(url[:end], _KINDS.get(request.endpoint, request.time_limit))
-        await places.enter()
-        try:
-            return await self._transport.send(request)
-        finally:
-            places.leave()
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._transport.close()
+def _fail(waiting: deque[PromptFuture[None]]) -> None:
+    """Fail calls that wait; no task may be running."""
+    for turn in waiting:
+        if not turn.done():
+            turn.set_exception(
+                ConnectFailed("The client was closed or logged out while this call waited; nothing was sent.")
+            )

@@ -440,19 +440,21 @@ class Sender:
         self, chat: ContactId, client_id: str, way: SendWayName, make: Make, *, has_place: bool = False
     ) -> Receipt:
         """Send once; after a lost answer repeat it, if the server is known to deliver a repeated client id once."""
-        run = partial(self._session.run, has_place=has_place)
-        message_id = await (self._repeated(make, client_id, run) if self._dedupes else run(make(client_id)))
+        if self._dedupes:
+            message_id = await self._repeated(make, client_id, has_place=has_place)
+        else:
+            message_id = await self._session.run(make(client_id), has_place=has_place)
         return Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._session.now(), way=way)
 
-    async def _repeated(self, make: Make, client_id: str, run: Callable[[Flow[str]], Awaitable[str]]) -> str:
+    async def _repeated(self, make: Make, client_id: str, *, has_place: bool) -> str:
         try:
-            return await run(make(client_id))
+            return await self._session.run(make(client_id), has_place=has_place)
         except SendOutcomeUnknown as lost:
             for _ in range(REPEATS):
                 await asyncio.sleep(self._session.timeouts.retry)
                 # Even if a repetition is refused, the first attempt may have succeeded.
                 with contextlib.suppress(TransportError, ProtocolError, ApiError):
-                    return await run(make(client_id))
+                    return await self._session.run(make(client_id), has_place=has_place)
             raise lost from None
 
     async def _recorded(self, record: _Record, chat: ContactId, attempt: Attempt) -> Receipt:
