@@ -33,6 +33,7 @@ export const SHARED = {
 
   // what many parts say
   loading: ["Loading…", "加载中…"],
+  colon: [": ", "："],
   again: ["Try again", "重试"],
   edit: ["Edit", "修改"],
   back: ["Back", "返回"],

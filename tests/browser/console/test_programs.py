@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -91,6 +92,22 @@ async def test_a_send_that_waits_for_the_owner_is_accepted(
         while "xiaoming" not in world.inbox("lilei"):  # noqa: ASYNC110 - no event marks what arrives at a phone
             await asyncio.sleep(0.02)
     assert [each.text for each in world.inbox("lilei")["xiaoming"].messages] == ["a <b>text</b>"]
+
+
+async def test_a_chinese_console_tells_the_time_and_the_fields_in_chinese_in_a_browser_of_another_language(
+    console: Page, gateway: ServedGateway
+) -> None:
+    await gateway.gateway.programs.create(
+        StoredProgram(
+            id="", name="assistant", adapter="mcp", account=1, digest="", created_at=0, options={"confirm": "phone"}
+        )
+    )
+    await ask(gateway, "a text")
+    await button(console, "中文").click()
+    await open_screen(console, "已连接的程序")
+    await console.get_by_role("link", name="assistant").click()
+    await console.get_by_text(re.compile(r"^请在 \d\d:\d\d 之前")).wait_for()
+    await console.get_by_text("状态：已启用", exact=True).wait_for()
 
 
 async def test_a_send_that_waits_for_the_owner_is_counted_and_appears_without_a_reload(

@@ -60,7 +60,7 @@ function open(frame) {
     fill(
       about,
       h("h3", {}, t("gateway")),
-      h("p", {}, `${t("version")}: ${version}`),
+      h("p", {}, `${t("version")}${t("colon")}${version}`),
       h("p", {}, h("a", { href: `${ROOT}/docs`, target: "_blank", rel: "noopener" }, t("reference"))),
       copyable(t("backup"), "webwx serve backup FOLDER"),
       button(

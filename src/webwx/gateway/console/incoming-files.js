@@ -105,10 +105,10 @@ function oneRule(frame, id) {
       fill(
         card,
         h("div", { class: "line" }, h("h3", {}, rule.name), statePill(rule)),
-        h("p", { class: "hint" }, `${t("folder")}: ${[root, rule.folder].filter(Boolean).join("/")}`),
-        h("p", { class: "hint" }, `${t("pattern")}: ${rule.pattern}`),
-        h("p", { class: "hint" }, `${t("chats")}: ${chatsOf(rule)}`),
-        h("p", { class: "hint" }, `${t("kinds")}: ${rule.kinds.map((kind) => t(kind)).join(", ")}`),
+        h("p", { class: "hint" }, `${t("folder")}${t("colon")}${[root, rule.folder].filter(Boolean).join("/")}`),
+        h("p", { class: "hint" }, `${t("pattern")}${t("colon")}${rule.pattern}`),
+        h("p", { class: "hint" }, `${t("chats")}${t("colon")}${chatsOf(rule)}`),
+        h("p", { class: "hint" }, `${t("kinds")}${t("colon")}${rule.kinds.map((kind) => t(kind)).join(", ")}`),
         h(
           "div",
           { class: "buttons" },

@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { button, h } from "./dom.js";
+import { timeOfDay } from "./formats.js";
 import { arrange, KeyedList } from "./keyed-list.js";
 import { live } from "./live.js";
 import { t } from "./programs-words.js";
@@ -75,7 +76,7 @@ export function waitingSends(frame, answered) {
       h("p", {}, t(each.is_group ? "toGroup" : "toPerson", { name: each.name, number: String(each.to) })),
       each.file && h("p", {}, each.file),
       each.text && h("blockquote", {}, each.text),
-      h("p", { class: "hint" }, t("until", { time: new Date(each.expires_at).toLocaleTimeString() })),
+      h("p", { class: "hint" }, t("until", { time: timeOfDay(Date.parse(each.expires_at) / 1000) })),
       h(
         "div",
         { class: "buttons" },

@@ -103,11 +103,11 @@ function oneReceiver(frame, id) {
       "section",
       { class: "card" },
       h("div", { class: "line" }, h("h3", {}, receiver.name), h("span", { class: "tag" }, t(`kind_${receiver.kind}`))),
-      h("p", { class: "hint" }, `${t("to")}: ${recipient(receiver)}`),
+      h("p", { class: "hint" }, `${t("to")}${t("colon")}${recipient(receiver)}`),
       h("p", { class: "hint" }, `${t("perMinuteOf", { n: receiver.messages_per_minute })}. ${t("perMinuteHint")}`),
       h("p", { class: "hint" }, receiver.holds ? t("heldHint") : t("refusedHint")),
       receiver.has_secret && h("p", { class: "hint" }, t("signed")),
-      receiver.waiting > 0 && h("p", { class: "hint" }, `${t("waiting")}: ${receiver.waiting}`),
+      receiver.waiting > 0 && h("p", { class: "hint" }, `${t("waiting")}${t("colon")}${receiver.waiting}`),
       h(
         "div",
         { class: "buttons" },

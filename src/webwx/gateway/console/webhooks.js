@@ -100,8 +100,8 @@ function oneWebhook(frame, id) {
         h("div", { class: "line" }, h("h3", {}, webhook.name), statePill(webhook)),
         h("p", { class: "hint" }, webhook.url),
         webhook.disabled_reason && h("p", { class: "hint" }, t("serverGone")),
-        h("p", { class: "hint" }, `${t("types")}: ${webhook.types.join(", ") || t("all")}`),
-        webhook.chats.length > 0 && h("p", { class: "hint" }, `${t("chats")}: ${webhook.chats.join(", ")}`),
+        h("p", { class: "hint" }, `${t("types")}${t("colon")}${webhook.types.join(", ") || t("all")}`),
+        webhook.chats.length > 0 && h("p", { class: "hint" }, `${t("chats")}${t("colon")}${webhook.chats.join(", ")}`),
         h(
           "div",
           { class: "buttons" },
