@@ -3,13 +3,16 @@ Take the pictures of docs/development/design.md: `python -m scripts.pictures [NA
 
 A sandbox and a gateway run with the same data twice: from the commit before this look began, and from the working tree.
 Chromium opens each screen in both, in a wide and a narrow window, light and dark; one picture has all of a screen.
+A screen that did not exist before is shown in English and Chinese instead.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
+import itertools
 import json
 import os
 import re
@@ -17,9 +20,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from scripts.project import ROOT
 
@@ -126,6 +130,8 @@ class Site:
     """Link that opens the console once."""
     say: Callable[[str, str, str], None]
     """Send a text from a phone: from, to, text."""
+    run: Callable[..., str]
+    """Run a command of webwx, and return what it prints."""
 
 
 @dataclass(frozen=True)
@@ -134,18 +140,33 @@ class Screen:
 
     is_empty: bool
     """Whether its gateway has no account yet."""
+    is_new: bool
+    """Whether there was no such screen before."""
     open: Callable[[Page, Site], None]
     """Open the screen in a page, and return when everything is shown."""
 
 
 SCREENS: dict[str, Screen] = {}
 
+RUNS: tuple[tuple[str | None, bool, dict[str, str]], ...] = (
+    (BEFORE, False, {"before": "en-US"}),
+    (None, False, {"now": "en-US"}),
+    (None, True, {"English": "en-US", "Chinese": "zh-CN"}),
+)
+"""The commit of a run (None: the working tree), whether its screens are new, and the columns with their locales."""
 
-def screen(name: str, *, is_empty: bool = False) -> Callable[[Callable[[Page, Site], None]], None]:
-    """Register the function that opens a screen; it must work in the tree before, too."""
+
+def screen(
+    name: str, *, is_empty: bool = False, is_new: bool = False
+) -> Callable[[Callable[[Page, Site], None]], None]:
+    """
+    Register the function that opens a screen.
+
+    Unless the screen is new, the function must work in the tree before, too; that of a new one in both languages.
+    """
 
     def register(opening: Callable[[Page, Site], None]) -> None:
-        SCREENS[name] = Screen(is_empty, opening)
+        SCREENS[name] = Screen(is_empty, is_new, opening)
 
     return register
 
@@ -242,6 +263,83 @@ def _open_viewer(page: Page, site: Site) -> None:
         page.get_by_role("dialog").get_by_role("img").wait_for()
 
 
+@screen("console-refusal", is_new=True)
+def _open_refusal(page: Page, site: Site) -> None:
+    page.goto(f"{site.console}/#/webhooks")
+    page.get_by_role("button", name=re.compile("^(New webhook|新建 Webhook)$")).click()
+    panel = page.get_by_role("dialog")
+    entered = (
+        ("^(Name|名称)$", "reports"),
+        ("^(Address|地址)$", "https://example.com/"),
+        ("^(Events|事件)$", "mesage.*"),
+    )
+    for label, text in entered:
+        panel.get_by_label(re.compile(label)).fill(text)
+    panel.get_by_role("button", name=re.compile("^(Create webhook|创建 Webhook)$")).click()
+    panel.locator(".field-error:not(:empty)").wait_for()
+
+
+@screen("phones-refusal", is_new=True)
+def _open_refused(page: Page, site: Site) -> None:
+    refused(site)
+    page.goto(f"{site.phones}#xiaoming/chats/filehelper")
+    page.get_by_role("log").get_by_text(re.compile(r"^n \d+$")).wait_for()
+
+
+@screen("console-programs", is_new=True)
+def _open_program(page: Page, site: Site) -> None:
+    program, token = refused(site)
+    text = "Shall I bring the cake on Saturday, or do you bake one yourself?"
+    call_tool(site, token, "send_text", chat="阿华", text=text, idempotency_key="waiting")
+    page.goto(f"{site.console}/#/programs/{program}")
+    page.locator("blockquote").wait_for()
+    page.get_by_role("navigation").get_by_text("1", exact=True).filter(visible=True).first.wait_for()
+
+
+@functools.cache
+def refused(site: Site) -> tuple[str, str]:
+    """Ask for a send as a program, and refuse it as the owner; return the program's id and its token."""
+    made = json.loads(
+        site.run(
+            "serve", "program", "create", "--name", "Claude", "--adapter", "mcp", "--see", "*", "--write", "*",
+            "--option", "confirm=phone", "--json",
+        )
+    )  # fmt: skip
+    call_tool(
+        site, made["token"], "send_text", chat="张三", text="The build has failed again.", idempotency_key="refused"
+    )
+    waiting = json.loads(site.run("serve", "program", "pending", "--json"))
+    site.say("me", "filehelper", f"n {waiting['code']}")
+    while site.run("serve", "program", "pending", "--json"):
+        pass
+    return str(made["id"]), str(made["token"])
+
+
+def call_tool(site: Site, token: str, name: str, **arguments: str) -> None:
+    """
+    Call a tool of the gateway's MCP server, as an agent does.
+
+    Raises:
+        SystemExit: The gateway has refused the call.
+    """
+    version = "2026-07-28"
+    about = {"protocolVersion": version, "clientInfo": {"name": "agent", "version": "1"}, "clientCapabilities": {}}
+    meta = {f"io.modelcontextprotocol/{key}": value for key, value in about.items()}
+    content = {
+        "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": name, "arguments": arguments, "_meta": meta},
+    }  # fmt: skip
+    headers = {
+        "Authorization": f"Bearer {token}", "Content-Type": "application/json", "MCP-Protocol-Version": version,
+        "Accept": "application/json, text/event-stream", "Mcp-Method": "tools/call", "Mcp-Name": name,
+    }  # fmt: skip
+    request = urllib.request.Request(f"{site.console}/mcp", json.dumps(content).encode(), headers)  # noqa: S310 - our own
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own gateway
+        result = json.load(answer)
+    if "error" in result:
+        raise SystemExit(result["error"]["message"])
+
+
 # -- the programs ----------------------------------------------------------------------------------------------------
 
 
@@ -274,11 +372,12 @@ def running(tree: Path, *, is_empty: bool) -> Iterator[Site]:
             stack.callback(end, process)
             return read_object(process.stdout, " ".join(arguments))
 
-        def run(*arguments: str) -> None:
-            subprocess.run(  # noqa: S603 - our own command
-                [sys.executable, "-m", "webwx", *arguments], cwd=folder, env=environment, check=True,
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        def run(*arguments: str) -> str:
+            done = subprocess.run(  # noqa: S603 - our own command
+                [sys.executable, "-m", "webwx", *arguments], cwd=folder, env=environment, check=True, text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             )  # fmt: skip
+            return done.stdout
 
         def say(sender: str, chat: str, text: str) -> None:
             run("phone", "say", sender, chat, text)
@@ -293,7 +392,7 @@ def running(tree: Path, *, is_empty: bool) -> Iterator[Site]:
             run("serve", "key", "create", "--name", "assistant", "--scopes", "read,send,events")
             for sender, chat, text in SAID:
                 say(sender, chat, text)
-        yield Site(gateway["url"], phones["phone"], gateway["console"], say)
+        yield Site(gateway["url"], phones["phone"], gateway["console"], say, run)
 
 
 def read_object(stream: IO[str] | None, what: str) -> dict[str, Any]:
@@ -318,8 +417,17 @@ def end(process: subprocess.Popen[str]) -> None:
 # -- the pictures ----------------------------------------------------------------------------------------------------
 
 
-def take(browser: Browser, site: Site, names: list[str]) -> Iterator[tuple[str, str, int, Image]]:
-    """Yield each screen's name, theme, width and picture."""
+class Shot(NamedTuple):
+    """Which picture of a screen it is."""
+
+    column: str
+    """When, or in which language."""
+    theme: str
+    width: int
+
+
+def take(browser: Browser, site: Site, names: list[str], columns: dict[str, str]) -> Iterator[tuple[str, Shot, Image]]:
+    """Yield pictures of screens, in the locale of each column."""
     from PIL import Image
 
     paired = browser.new_context(locale="en-US")
@@ -327,34 +435,32 @@ def take(browser: Browser, site: Site, names: list[str]) -> Iterator[tuple[str, 
     first.goto(site.link)
     first.get_by_role("navigation").wait_for()
     state = paired.storage_state()
-    for name in names:
-        for theme in THEMES:
-            for width, height in (WIDE, NARROW):
-                context = browser.new_context(
-                    locale="en-US", viewport={"width": width, "height": height},
-                    color_scheme=theme, storage_state=state, reduced_motion="reduce",
-                )  # fmt: skip
-                page = context.new_page()
-                SCREENS[name].open(page, site)
-                page.wait_for_function(LOADED)
-                shot = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
-                yield name, theme, width, shot.convert("RGB")
-                context.close()
+    for origin in state["origins"]:  # the language of the first page
+        origin["localStorage"] = [each for each in origin["localStorage"] if each["name"] != "webwx.language"]
+    for name, (column, locale), theme, (width, height) in itertools.product(
+        names, columns.items(), THEMES, (WIDE, NARROW)
+    ):
+        context = browser.new_context(
+            locale=locale, viewport={"width": width, "height": height},
+            color_scheme=theme, storage_state=state, reduced_motion="reduce",
+        )  # fmt: skip
+        page = context.new_page()
+        SCREENS[name].open(page, site)
+        page.wait_for_function(LOADED)
+        shot = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
+        yield name, Shot(column, theme, width), shot.convert("RGB")
+        context.close()
     paired.close()
 
 
-def join(shots: dict[tuple[str, str, int], Image]) -> Image:
-    """Join the pictures of a screen: light above dark; wide before and now, narrow before and now."""
+def join(shots: dict[Shot, Image]) -> Image:
+    """Join the pictures of a screen: light above dark; wide of both columns, narrow of both columns."""
     from PIL import Image, ImageDraw, ImageFont
 
     gap, head = 12, 26
     wide, narrow, height = (round(SCALE * size) for size in (WIDE[0], NARROW[0], WIDE[1]))
-    columns = [
-        ("before", WIDE[0], wide),
-        ("now", WIDE[0], wide),
-        ("before", NARROW[0], narrow),
-        ("now", NARROW[0], narrow),
-    ]
+    names = list(dict.fromkeys(shot.column for shot in shots))
+    columns = [(name, width, size) for width, size in ((WIDE[0], wide), (NARROW[0], narrow)) for name in names]
     sheet = Image.new(
         "RGB", (gap + sum(size + gap for _, _, size in columns), head + 2 * (height + gap)), (128, 128, 128)
     )
@@ -362,7 +468,7 @@ def join(shots: dict[tuple[str, str, int], Image]) -> Image:
     for when, width, size in columns:
         pencil.text((x, 4), f"{when}, {width} px", (255, 255, 255), ImageFont.load_default(16))
         for row, theme in enumerate(THEMES):
-            shot = shots[when, theme, width].resize((size, height), Image.Resampling.LANCZOS)
+            shot = shots[Shot(when, theme, width)].resize((size, height), Image.Resampling.LANCZOS)
             sheet.paste(shot, (x, head + row * (height + gap)))
         x += size + gap
     return sheet
@@ -376,17 +482,19 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(SCREENS)}")
     names: list[str] = parser.parse_args().names or list(SCREENS)
     TARGET.mkdir(parents=True, exist_ok=True)
-    shots: dict[str, dict[tuple[str, str, int], Image]] = {name: {} for name in names}
+    shots: dict[str, dict[Shot, Image]] = {name: {} for name in names}
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for when, commit in (("before", BEFORE), ("now", None)):
+        for commit, is_new, columns in RUNS:
             for is_empty in (True, False):
-                wanted = [name for name in names if SCREENS[name].is_empty == is_empty]
+                wanted = [
+                    name for name in names if (SCREENS[name].is_empty, SCREENS[name].is_new) == (is_empty, is_new)
+                ]
                 if not wanted:
                     continue
                 with tree_of(commit) as tree, running(tree, is_empty=is_empty) as site:
-                    for name, theme, width, shot in take(browser, site, wanted):
-                        shots[name][when, theme, width] = shot
+                    for name, shot, picture in take(browser, site, wanted, columns):
+                        shots[name][shot] = picture
         browser.close()
     for name, pictures in shots.items():
         join(pictures).save(TARGET / f"{name}.webp", quality=60, method=6)
