@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.client.virtual_loop import run_with_virtual_clock
 
-from webwx.client.cancellation import cancel_until_done
+from webwx.client.cancellation import cancel_until_done, complete
 
 if TYPE_CHECKING:
     import pytest
@@ -65,3 +65,30 @@ def test_a_task_that_ends_in_its_time_is_cancelled_once(caplog: pytest.LogCaptur
 
     run_with_virtual_clock(test)
     assert (ends, [each for each in caplog.records if each.name == "webwx"]) == (["by itself"], [])
+
+
+async def test_an_end_is_completed_before_its_cancellation_is_raised() -> None:
+    may_end, ended = asyncio.Event(), list[str]()
+
+    async def end() -> None:
+        await may_end.wait()
+        ended.append("ended")
+
+    ending = asyncio.create_task(complete(end()))
+    await asyncio.sleep(0)
+    ending.cancel()
+    await asyncio.sleep(0)
+    assert not ending.done()
+    may_end.set()
+    await asyncio.wait([ending])
+    assert (ended, ending.cancelled()) == (["ended"], True)
+
+
+async def test_a_second_cancellation_does_not_wait_for_the_end() -> None:
+    ending = asyncio.create_task(complete(asyncio.sleep(3600)))
+    await asyncio.sleep(0)
+    for _ in range(2):
+        ending.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait([ending])
+    assert ending.cancelled()

@@ -2,7 +2,7 @@
 The end of tasks that are cancelled.
 
 A cancellation can be lost: an error of a task's end may replace it, or a library may ignore it. So it is repeated, with
-growing pauses, because a task may need some time for its end.
+growing pauses, because a task may need some time for its end. What has to be done at an end is completed first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
 PAUSE = 5.0
 """Seconds that a task has to end by itself, before it is cancelled a second time."""
@@ -22,6 +22,22 @@ _REPORT_AFTER = 10.0
 """Seconds after which a task that has not ended is logged; and after the second cancellation at the earliest."""
 
 _log = logging.getLogger("webwx")
+
+
+async def complete(work: Coroutine[Any, Any, None]) -> None:
+    """
+    Await the work of an end, and complete it before a cancellation of this call is raised.
+
+    A second cancellation is raised at once, and the work goes on in the background.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # the cancellation is raised instead
+        raise
 
 
 async def cancel_until_done(tasks: Iterable[asyncio.Future[Any]], *, pause: float = PAUSE) -> None:

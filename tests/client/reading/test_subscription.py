@@ -83,6 +83,21 @@ class TestReaders:
             world.say("ahua", "me", "hi")
             assert len(await take_texts(one, 1)) == 1
 
+    async def test_one_whose_end_is_cancelled_while_another_one_opens_has_ended(
+        self, log_in: LogIn, world: World
+    ) -> None:
+        client = await log_in()
+        one, other = client.subscribe("one"), client.subscribe("other")
+        await one.open()
+        opening, ending = asyncio.create_task(other.open()), asyncio.create_task(one.close())
+        await asyncio.sleep(0)  # both have begun: the second one waits for the first one
+        ending.cancel()
+        await asyncio.wait([opening, ending])
+        await other.close()
+        async with client.subscribe("one") as again:
+            world.say("ahua", "me", "hi")
+            assert len(await take_texts(again, 1)) == 1
+
     async def test_do_not_end_before_what_another_one_has_just_fetched(
         self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from webwx.client.cancellation import complete
 from webwx.client.reading.delivered import Delivered
 from webwx.client.reading.subscription import Subscription
 from webwx.client.retry import retry
@@ -163,6 +164,9 @@ class JournalReader(Subscription):
 
     @override
     async def close(self, *, unseen_from: int = 0) -> None:
+        await complete(self._close(unseen_from))  # a consumer that stays open cannot be opened again
+
+    async def _close(self, unseen_from: int) -> None:
         # Another subscription of this consumer waits here until it is closed.
         async with self._sync.joining:
             consumer, self._consumer = self._consumer, None
