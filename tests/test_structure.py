@@ -72,6 +72,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "representations/times.py": "tests/gateway/test_views.py tests it with the values that have times",
     "representations/webhooks.py": "values without logic; the tests of the API meet them",
     "cli/summaries.py": "one table; tests/scripts/test_make_summaries.py compares it with the docstrings",
+    "storage/tables/read_positions.py": "tests/storage_contract/test_unread.py, with every engine",
     "storage/tables/registry.py": "a list without logic; the tests of schemas and copies run from it",
     "storage/tables/identities/query.py": "values; tests/storage_contract/test_identities.py asks by them",
     "sandbox/errors.py": "two exceptions without logic; the tests of the answers and of the control API meet both",

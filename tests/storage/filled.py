@@ -60,6 +60,7 @@ async def fill(journal: Journal) -> None:
     await account.timers.add(
         bot="bot", handler="remind", key="t", name="tea", chat=FRIEND, payload='"茶"'.encode(), due_at=9.5, time=1.0
     )
+    await account.read_positions.mark(FRIEND, 3, 4.0)
     await account.change_state("limiter", lambda _: b"\x00state")
     [entry], [second] = [await account.find(EntryQuery(message_id=each)) for each in ("1", "2")]
     with account.media.begin() as (file, part):
@@ -89,6 +90,7 @@ async def contents(account: AccountJournal) -> list[object]:
         identities,
         [await account.identities.links(each.number) for each in identities],
         sorted(await account.chats_named("ann")),
+        await account.read_positions.highest([FRIEND]),
         list(await account.roster(ContactId("@me-1"))),
         (stats.entries, stats.conflicts, stats.quarantined, stats.dead_letters, stats.kept, stats.kept_size),
         (media_file.number, media_file.state, media_file.size, picture == PICTURE),

@@ -49,6 +49,7 @@ _SHARED = (
     "INSERT INTO failures (consumer, number, state, attempts, error, time)"
     " SELECT {consumer}, n, 'dead', 3, 'ValueError', n FROM {rows}",
     "INSERT INTO states (account, name, state) SELECT {account}, 'state ' || n, {empty} FROM {rows}",
+    "INSERT INTO read_positions (account, chat, number, time) SELECT {account}, '@c' || n, n, n FROM {rows}",
     "INSERT INTO real_ids (account, login, id, real_id) SELECT {account}, {login}, '@i' || n, 'wxid_' || n FROM {rows}",
     "INSERT INTO identities (account, number, kind, first_seen, login)"
     " SELECT {account}, n + 10, 'person', 1, {login} FROM {rows}",

@@ -167,6 +167,11 @@ CALLS: Mapping[tuple[Part, str], Mapping[str, Callable[[Opened], object]]] = {
             EntryQuery(words="hello", chats=(FRIEND, ROOM), after=it.size // 2, limit=50)
         ),
     },
+    ("account", "unread"): {
+        "of a large chat": lambda it: it.account.unread((FRIEND,), it.size - 50),
+        "of a small chat": lambda it: it.account.unread((ROOM,), 0),
+        "of both chats": lambda it: it.account.unread((FRIEND, ROOM), it.size - 50),
+    },
     ("account", "people"): {"": lambda it: it.account.people([ContactId("@c5"), ContactId("@i6")])},
     ("account", "save_contacts"): {
         "": lambda it: it.account.save_contacts(OWN, [Contact(id=FRIEND, nickname="f")], [ContactId("@c7")])
@@ -256,6 +261,9 @@ CALLS: Mapping[tuple[Part, str], Mapping[str, Callable[[Opened], object]]] = {
     },
     ("outbox", "count"): {"": lambda it: it.account.outbox.count()},
     ("outbox", "remove"): {"": lambda it: it.account.outbox.remove(it.size + 2)},
+    ("read_positions", "last_entry"): {"": lambda it: it.account.read_positions.last_entry()},
+    ("read_positions", "highest"): {"": lambda it: it.account.read_positions.highest([ContactId("@c500"), FRIEND])},
+    ("read_positions", "mark"): {"": lambda it: it.account.read_positions.mark(ContactId("@c500"), 600, 1.0)},
     ("timers", "add"): {"": lambda it: _timer(it, "new"), "of a known key": lambda it: _timer(it, "key 5")},
     ("timers", "find"): {
         "all": lambda it: it.account.timers.find(TimerQuery(bot="bot")),

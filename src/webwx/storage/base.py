@@ -53,6 +53,7 @@ from webwx.storage.tables.identities.links import ids_named
 from webwx.storage.tables.identities.store import StoredIdentities
 from webwx.storage.tables.media import ArchivedMedia
 from webwx.storage.tables.outbox import StoredSends
+from webwx.storage.tables.read_positions import ReadPositions
 from webwx.storage.tables.states import NamedStates
 from webwx.storage.tables.timers import StoredTimers
 
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from webwx.storage.account_folder import LoginName
     from webwx.storage.consumer import Consumer
     from webwx.storage.engine.port import Tables
-    from webwx.storage.entries import Arrival, Entry, EntryQuery
+    from webwx.storage.entries import Arrival, Entry, EntryQuery, UnreadEntries
     from webwx.storage.saved_login import LoginStore
     from webwx.storage.tables.body_checks import DamagedBatch
     from webwx.storage.tables.consumers import ConsumerPosition
@@ -160,6 +161,9 @@ class AccountJournal(ABC):
     outbox: Outbox
     """The account's sends."""
 
+    read_positions: ReadPositions
+    """The positions up to which the account's chats were read."""
+
     timers: StoredTimers
     """The calls that the account's bots have scheduled."""
 
@@ -177,6 +181,7 @@ class AccountJournal(ABC):
         )
         self.media = ArchivedMedia(tables, parts.media)
         self.outbox = StoredSends(parts.sends or tables, parts.attempts)
+        self.read_positions = ReadPositions(tables)
         self.timers = StoredTimers(tables)
 
     @abstractmethod
@@ -207,7 +212,7 @@ class AccountJournal(ABC):
     @abstractmethod
     async def ingest(self, arrival: Arrival) -> int:
         """
-        Store a batch in one transaction: the body, the new items, the contacts and the position.
+        Store a batch in one transaction: the body, the new items, the contacts, the position and the read chats.
 
         A message is new unless a message with the same id and digest is stored. A message with a stored id and another
         digest is stored as well, and counted as a conflict. An item without an id, such as a change of a contact, is
@@ -287,6 +292,17 @@ class AccountJournal(ABC):
         ...
 
     @abstractmethod
+    async def unread(self, chats: Collection[ContactId], after: int) -> UnreadEntries:
+        """
+        Return what a chat has after the position up to which it was read.
+
+        Args:
+            chats: The ids of the chat, in all logins.
+            after: The position: the number of an entry.
+        """
+        ...
+
+    @abstractmethod
     async def roster(self, own_id: ContactId) -> Roster:
         """Return the contacts of a login that are not deleted; each is read when it is looked up."""
         ...
@@ -331,7 +347,8 @@ class AccountJournal(ABC):
         gaps are combined. With a time alone, the contacts of logins that ended before it are deleted too. A send in
         state `sending` stays. Timers count by their last change; one that waits is deleted only with its chat. A
         conversation counts by its last change and the chat of that change, and is not part of the number; a reader that
-        has loaded a conversation may store it again.
+        has loaded a conversation may store it again. The position up to which a chat was read counts by the time of its
+        last change, and is not part of the number either.
         """
         ...
 

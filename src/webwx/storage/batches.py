@@ -13,6 +13,7 @@ from webwx.model.events import Arrived, ContinuityLost, item_of, read_own_event
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from webwx.model.contacts import ContactId
     from webwx.storage.entries import Arrival
 
 
@@ -75,6 +76,22 @@ def digest_of_body(arrival: Arrival) -> bytes | None:
     if not arrival.body or all(each.message_id for each in arrival.items):
         return None
     return blake2b(arrival.body, digest_size=16).digest()
+
+
+def read_positions(arrival: Arrival, new: Iterable[tuple[Arrived, int]], first: int) -> dict[ContactId, int]:
+    """
+    Return the number of the last new item of a batch that marks a chat as read, by the chat.
+
+    Args:
+        arrival: The batch.
+        new: Its new items, as `new_items` returns them.
+        first: Number of the first one; they are consecutive.
+    """
+    if not arrival.reads:
+        return {}
+    numbers = {id(each): number for number, (each, _) in enumerate(new, first)}
+    read = ((chat, numbers.get(id(arrival.items[place]))) for place, chat in arrival.reads)
+    return {chat: number for chat, number in read if number is not None}
 
 
 def new_items(

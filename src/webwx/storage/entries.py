@@ -24,6 +24,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """Contacts that were added or changed."""
     deleted: tuple[ContactId, ...] = ()
     """Ids of contacts that were deleted; their messages stay."""
+    reads: tuple[tuple[int, ContactId], ...] = ()
+    """The places in `items` of those that show that a chat was read, in their order, each with that chat."""
 
     def __repr__(self) -> str:
         return f"Arrival({len(self.items)} items)"
@@ -59,6 +61,20 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def __repr__(self) -> str:
         return f"Entry({self.number})"
+
+
+class UnreadEntries(msgspec.Struct, frozen=True, kw_only=True):
+    """What a chat has after the position up to which it was read."""
+
+    has_messages: bool
+    """Whether the account has a message in any chat."""
+    count: int
+    """Number of readable messages, without notices."""
+    notices: list[Entry]
+    """The notices, in the order of arrival; recalls are some of them."""
+
+    def __repr__(self) -> str:
+        return f"UnreadEntries({self.count})"
 
 
 class EntryQuery(msgspec.Struct, frozen=True, kw_only=True):

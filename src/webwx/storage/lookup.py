@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from webwx.errors import StorageError
+from webwx.model.events import event_from_item
+from webwx.model.messages import MessageRecalled
 from webwx.storage.entries import EntryQuery
 from webwx.storage.tables.identities.query import IdentityQuery
 from webwx.storage.tables.outbox import SendQuery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
     from webwx.model.contacts import ContactId
     from webwx.model.identities import Identity
@@ -30,6 +34,31 @@ async def find_entry(account: AccountJournal, number: int) -> Entry | None:
 async def find_message(account: AccountJournal, message_id: str) -> Entry | None:
     """Return the message with the platform's id; the newest if several messages have the same id."""
     return next(iter(await account.find(EntryQuery(message_id=message_id, limit=1))), None)
+
+
+async def count_unread(account: AccountJournal, chats: Collection[ContactId]) -> int | None:
+    """
+    Return the number of unread messages in a chat; None if the journal has no message of the account in any chat.
+
+    They are the messages of others after the last own message, after the last notice that the phone read or opened the
+    chat, and after the last `mark_read`. Notices, recalled messages and those that could not be read do not count.
+
+    Args:
+        account: The account.
+        chats: The ids of the chat, in all logins.
+    """
+    with contextlib.suppress(StorageError):  # then a send whose outcome cannot be stored now does not count yet
+        await account.outbox.flush()
+    position = await account.read_positions.highest(chats)
+    later = await account.unread(chats, position)
+    if not later.has_messages:
+        return None
+    events = (event_from_item(each.item, each.own_id) for each in later.notices)
+    recalled = tuple({each.message_id for each in events if isinstance(each, MessageRecalled)} - {"", "0"})
+    if not recalled or not later.count:
+        return later.count
+    query = EntryQuery(message_ids=recalled, chats=tuple(chats), after=position, limit=later.count)
+    return later.count - len(await account.find(query))
 
 
 async def export_entries(account: AccountJournal) -> AsyncIterator[Entry]:

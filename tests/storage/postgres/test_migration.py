@@ -253,6 +253,8 @@ async def test_a_schema_of_the_former_version_gets_the_layout_of_a_new_one_and_k
     assert await upgrade(former.url, SAID.append) == (FORMER, VERSION)
     assert layout_of(former) == layout_of(new)
     after = rows_of(former)
+    positions = [(row["account"], row["chat"], row["number"]) for row in after.pop("read_positions")]
+    assert positions == [(row["account"], "", row["last_number"]) for row in after["accounts"]]  # all count as read
     assert after == {**{table: [] for table in after}, **as_version_100(before)}  # tables of later times are empty
     for table, last in LAST_NUMBERS.items():
         query = f"SELECT nextval(pg_get_serial_sequence('{table}', 'number'))"

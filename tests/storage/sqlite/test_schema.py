@@ -280,6 +280,9 @@ def test_a_migrated_file_has_the_layout_of_a_new_one_and_all_rows(path: Path) ->
             assert ask(db, "PRAGMA user_version") == VERSION
             assert layout_of(db) == new
             after = rows_of(db)
+            [last] = [row["seq"] for row in after["sqlite_sequence"] if row["name"] == "entries"]
+            positions = [(row["account"], row["chat"], row["number"]) for row in after.pop("read_positions")]
+            assert positions == [(row["account"], "", last) for row in after["accounts"]]  # all chats count as read
             assert after == {**{table: [] for table in after}, **before}  # tables of later times are empty
             assert ask(db, "PRAGMA integrity_check") == "ok"
 

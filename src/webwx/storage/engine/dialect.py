@@ -13,6 +13,7 @@ Only these words are converted; everything else must mean the same in both:
 | `least(`, `greatest(` | `min(`, `max(`, which are NULL if one value is |
 | `EACH ($1::bigint[]) x`, a table with a column `value` | `json_each(?) x` |
 | `LOOKUP JOIN t x ON (...)` | `CROSS JOIN t x ON ...` |
+| `LAST_ENTRY`, the last number that an entry of the account had | the last one of the file |
 
 PostgreSQL understands all but these:
 
@@ -23,6 +24,7 @@ PostgreSQL understands all but these:
 | `LOOKUP JOIN t x ON (...)` | `CROSS JOIN LATERAL (SELECT * FROM t x WHERE ... OFFSET 0) x` |
 | `webwx_key(x) = ANY ($1::varchar[])` | `webwx_key(x) IN (SELECT webwx_key(k) FROM unnest($1::varchar[]) k)` |
 | `t x INDEXED BY i` | `t x` |
+| `LAST_ENTRY` | that of the account's row |
 
 `LOOKUP JOIN` looks up the rows of a table by an index, for each row of the tables before it. An engine that has few
 statistics, or a plan from before a table was filled, chooses another order or compares each row with all of the
@@ -66,6 +68,10 @@ _ACCOUNT = re.compile(r"\$0(?!\d)")
 _EXTREME = re.compile(r"\b(least|greatest)\(")
 _EXTREMES = {"least": "min(", "greatest": "max("}
 
+_LAST_ENTRY = "LAST_ENTRY"
+_LAST_OF_SQLITE = "(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries')"
+_LAST_OF_POSTGRES = "coalesce((SELECT last_number FROM accounts WHERE account = $0), 0)"
+
 
 class SqliteText(NamedTuple):
     """A statement for SQLite."""
@@ -80,6 +86,7 @@ class SqliteText(NamedTuple):
 @lru_cache(maxsize=_CACHED)
 def to_sqlite(text: str) -> SqliteText:
     """Return a statement for SQLite."""
+    text = text.replace(_LAST_ENTRY, _LAST_OF_SQLITE)
     text = _LOOKUP.sub(r"CROSS JOIN \1 \2 ON \3", _EACH.sub(r"json_each(\1) \3", text))
     text = _ANY.sub(r"IN (SELECT value FROM json_each(\1))", text)
     text = text.replace(' COLLATE "C"', "")
@@ -106,6 +113,7 @@ class PostgresText(NamedTuple):
 @lru_cache(maxsize=_CACHED)
 def to_postgres(text: str, values: int) -> PostgresText:
     """Return a statement with a number of values for PostgreSQL."""
+    text = text.replace(_LAST_ENTRY, _LAST_OF_POSTGRES)
     text = _LOOKUP.sub(r"CROSS JOIN LATERAL (SELECT * FROM \1 \2 WHERE \3 OFFSET 0) \2", text)
     text = _INDEXED.sub("", text)
     text = _EACH.sub(r"unnest(\1\2) \3(value)", text)

@@ -27,12 +27,14 @@ from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item
 from webwx.model.messages import Event
-from webwx.storage.batches import digest_of_body, new_items
+from webwx.storage.batches import digest_of_body, new_items, read_positions
 from webwx.storage.bodies import blank, locate, pack, unpack_batch
 from webwx.storage.entries import Entry
 from webwx.storage.entry_blocks import BLOCK, MOST_BLOCKS
 from webwx.storage.postgres.database import transaction
+from webwx.storage.postgres.tables import PostgresStatements
 from webwx.storage.refusals import NotOwner
+from webwx.storage.tables.read_positions import keep_read_positions
 from webwx.storage.tokenizer import cut, searchable_text, words_of
 
 if TYPE_CHECKING:
@@ -205,6 +207,10 @@ class Append:
         self._items = [each for place, each in enumerate(self._items) if place not in places]
         self._prepare()
 
+    def read_positions(self, arrival: Arrival, first: int) -> dict[ContactId, int]:
+        """Return the chats that the batch marks as read, once it is appended with this number of its first item."""
+        return read_positions(arrival, self._items, first)
+
     def settle(self, last_number: int, conflicts: int) -> None:
         """Return the result to the caller."""
         self.newest = last_number + len(self.rows) if self.rows else 0
@@ -355,7 +361,10 @@ async def append_now(db: Connection, fence: Fence, login: int, own_id: ContactId
     job = Append(fence, login, own_id, arrival)
     while not job.done.done():
         await _append(db, [job], APPEND_ONE)
-    return await job.done
+    appended = await job.done
+    if read := job.read_positions(arrival, appended.last_number + 1):
+        await keep_read_positions(PostgresStatements(db, fence.account), read, arrival.time)
+    return appended
 
 
 def columns_of(jobs: Sequence[Append]) -> list[list[object]]:

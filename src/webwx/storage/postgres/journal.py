@@ -26,7 +26,7 @@ from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.deletion import delete_account
 from webwx.storage.postgres.entries import QUARANTINED, AppendedBatch, Appender, append_now, read_numbers
 from webwx.storage.postgres.gathered import GatheredReads
-from webwx.storage.postgres.lookup import find_entries
+from webwx.storage.postgres.lookup import find_entries, find_unread
 from webwx.storage.postgres.news import AnnouncedSends, Announcer
 from webwx.storage.postgres.retention import PostgresRetention, purge
 from webwx.storage.postgres.senders import PostgresAttempts, PostgresSender
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.model.identities import Identified
-    from webwx.storage.entries import EntryQuery
+    from webwx.storage.entries import EntryQuery, UnreadEntries
     from webwx.storage.leases import ClusterMember
     from webwx.storage.postgres.database import Connection
 
@@ -347,7 +347,7 @@ class PostgresAccount(AccountJournal):
 
         def work() -> Awaitable[AppendedBatch]:
             fence = self._database.known_fence(self._uin)
-            if fence is None or login is None or arrival.contacts or arrival.deleted:
+            if fence is None or login is None or arrival.contacts or arrival.deleted or arrival.reads:
                 return self._store(arrival, login)
             return self._appender.append(fence, *login, arrival)
 
@@ -357,10 +357,10 @@ class PostgresAccount(AccountJournal):
         return stored.items
 
     async def _store(self, arrival: Arrival, login: tuple[int, ContactId] | None) -> AppendedBatch:
-        """Store a batch, with the contacts that have changed in it."""
+        """Store a batch, with the contacts that have changed in it, and the chats that it marks as read."""
         fence = await self._database.fence_of(self._uin)
         row, own_id = login or (await self._row_of(arrival.own_id), arrival.own_id)
-        if not arrival.contacts and not arrival.deleted:
+        if not arrival.contacts and not arrival.deleted and not arrival.reads:
             return await self._appender.append(fence, row, own_id, arrival)
 
         async def store(db: Connection) -> AppendedBatch:
@@ -434,6 +434,10 @@ class PostgresAccount(AccountJournal):
     @override
     async def find(self, query: EntryQuery) -> list[Entry]:
         return await self._database.read(lambda db: find_entries(db, self._uin, query))
+
+    @override
+    async def unread(self, chats: Collection[ContactId], after: int) -> UnreadEntries:
+        return await self._database.read(lambda db: find_unread(db, self._uin, chats, after))
 
     async def _measure(self) -> JournalMeasures:
         """Return what only a database can count; its entries are indexed as they are stored."""

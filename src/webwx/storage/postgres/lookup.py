@@ -6,11 +6,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from webwx.protocol.codec import clean_text
+from webwx.storage.entries import UnreadEntries
 from webwx.storage.entry_blocks import ALWAYS, FoundBlocks, spans_of
-from webwx.storage.postgres.entries import LONG, LONGEST_TOKEN, NOTICE, entries_of, read_numbers, reading_of
+from webwx.storage.postgres.entries import (
+    LONG,
+    LONGEST_TOKEN,
+    NOTICE,
+    QUARANTINED,
+    entries_of,
+    read_numbers,
+    reading_of,
+)
 from webwx.storage.tokenizer import Query, tokens_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from webwx.storage.entries import Entry, EntryQuery
     from webwx.storage.postgres.database import Connection
 
@@ -50,6 +62,25 @@ class _EntryConditions(NamedTuple):
     def all(self) -> list[str]:
         """All of them."""
         return [*self.place, *self.others]
+
+
+_UNREAD = f"""
+SELECT count(*) FILTER (WHERE flags & {NOTICE} = 0) AS count,
+    coalesce(array_agg(number ORDER BY number) FILTER (WHERE flags & {NOTICE} <> 0), '{{}}') AS notices,
+    EXISTS (SELECT FROM entries WHERE account = $1 AND chat <> '') AS has_messages
+FROM unnest($3::varchar[]) each CROSS JOIN LATERAL (
+    SELECT number, flags FROM entries
+    WHERE account = $1 AND number > $2::bigint AND kind = 0 AND flags & {QUARANTINED} = 0 AND {_OF_CHAT} OFFSET 0
+) later
+"""
+
+
+async def find_unread(db: Connection, account: int, chats: Collection[str], after: int) -> UnreadEntries:
+    """Count the messages of a chat after a number, and read the notices after it."""
+    row = await db.fetchrow(_UNREAD, account, after, sorted({clean_text(chat) for chat in chats}))
+    assert row is not None  # noqa: S101 - for the type checker: an aggregate without GROUP BY has one row
+    notices = await read_numbers(db, account, row["notices"]) if row["notices"] else []
+    return UnreadEntries(has_messages=row["has_messages"], count=row["count"], notices=notices)
 
 
 async def find_entries(db: Connection, account: int, query: EntryQuery) -> list[Entry]:

@@ -398,8 +398,17 @@ ALTER TABLE accounts DROP COLUMN last_timer, DROP COLUMN last_send;
 )
 """The changes from the last version before 100, which lead to the same tables as a new schema has."""
 
-_CHANGES: Mapping[int, Migration] = MappingProxyType({})
-"""The changes that add columns and indexes to tables, by the version that they lead to."""
+_CHANGES: Mapping[int, Migration] = MappingProxyType(
+    {
+        101: Migration(
+            (
+                "INSERT INTO read_positions (account, chat, number, time)"
+                " SELECT account, '', last_number, extract(epoch FROM now()) FROM accounts ON CONFLICT DO NOTHING;",
+            )
+        )
+    }
+)
+"""The changes that add columns and indexes, and rows to new tables, by the version that they lead to."""
 
 
 def migrations(tables: Sequence[StoredTable], changes: Mapping[int, Migration]) -> tuple[Migration, ...]:

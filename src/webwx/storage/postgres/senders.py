@@ -17,10 +17,11 @@ from webwx.storage.refusals import ChangeRefused, NotOwner
 from webwx.storage.tables.outbox import Attempt, AttemptStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from webwx.storage.engine.port import Value
     from webwx.storage.postgres.database import Connection, PostgresDatabase
+    from webwx.storage.tables.outbox import Change
 
 _SETTLE_DEAD = """
 UPDATE outbox SET state = 'unknown', sender = '' WHERE account = $1 AND state = 'sending' AND CASE
@@ -96,13 +97,14 @@ class PostgresAttempts(AttemptStore):
         return fence.epoch
 
     async def settle(
-        self, text: str, values: tuple[Value, ...], *, number: int, sent: bool, receipt: str | None, keeps: bool
+        self, changes: Sequence[Change], *, number: int, sent: bool, receipt: str | None, keeps: bool
     ) -> None:
         """Store the outcome of an attempt at once."""
         del number, sent, receipt  # outcomes are not stored later, as in a file
 
         async def store(db: Connection) -> None:
-            await PostgresStatements(db, self._account).change(text, *values)
+            for text, values in changes:
+                await PostgresStatements(db, self._account).change(text, *values)
             self._changed(self._account)
 
         async def work() -> None:

@@ -28,7 +28,7 @@ from webwx.override import override
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
 from webwx.storage.base import RETENTION_DAYS, AccountJournal, AccountParts, JournalFile, JournalMeasures, OpenedLogin
-from webwx.storage.batches import digest_of_body, gap_between, new_items
+from webwx.storage.batches import digest_of_body, gap_between, new_items, read_positions
 from webwx.storage.bodies import blank, locate, pack
 from webwx.storage.engine.port import drive
 from webwx.storage.entries import Arrival, Entry
@@ -55,7 +55,7 @@ from webwx.storage.sqlite.contacts import (
 )
 from webwx.storage.sqlite.entries import last_number, read_entries, write_entries
 from webwx.storage.sqlite.index import Index
-from webwx.storage.sqlite.lookup import find_entries
+from webwx.storage.sqlite.lookup import find_entries, find_unread
 from webwx.storage.sqlite.retention import (
     MAX_STEP,
     Retention,
@@ -74,6 +74,7 @@ from webwx.storage.sqlite.threads import Reader, Writer
 from webwx.storage.tables.dead_letters import consumers_with_revivals
 from webwx.storage.tables.identities.evidence import identify, login_of
 from webwx.storage.tables.identities.store import MATCHED_WITH_LOGIN
+from webwx.storage.tables.read_positions import keep_read_positions
 from webwx.storage.tables.retention import delete_old
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.model.identities import Identified
-    from webwx.storage.entries import EntryQuery
+    from webwx.storage.entries import EntryQuery, UnreadEntries
 
 T = TypeVar("T")
 
@@ -542,6 +543,8 @@ class SqliteAccount(AccountJournal):
         rows = [(*each, place) for each, place in zip(new, places, strict=True)]
         write_entries(db, account, login, batch, arrival.time, rows)
         self._index.added(account, batch, new)
+        if read := read_positions(arrival, new, batch):
+            drive(keep_read_positions(SqliteStatements(db, account), read, arrival.time))
         return [
             Entry(
                 number=number, item=each.item, own_id=own_id, message_id=each.message_id, chat=each.chat,
@@ -661,6 +664,11 @@ class SqliteAccount(AccountJournal):
     async def find(self, query: EntryQuery) -> list[Entry]:
         account = await self._account()
         return await self._reader.do(lambda db: find_entries(db, account, query))
+
+    @override
+    async def unread(self, chats: Collection[ContactId], after: int) -> UnreadEntries:
+        account = await self._account()
+        return await self._reader.do(lambda db: find_unread(db, account, chats, after))
 
     async def _measure(self) -> JournalMeasures:
         """Return what only a file can count."""

@@ -11,7 +11,10 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from webwx.protocol.codec import clean_text
+from webwx.storage.entries import UnreadEntries
 from webwx.storage.entry_blocks import ALWAYS, FoundBlocks, NumberSpan, spans_of
 from webwx.storage.sqlite.bulk import as_list, select_numbers
 from webwx.storage.sqlite.entries import LAST, read_entries
@@ -20,7 +23,7 @@ from webwx.storage.tokenizer import Query, tokens_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from webwx.storage.entries import Entry, EntryQuery
 
@@ -45,6 +48,40 @@ SELECT number FROM by_chat WHERE account = ? AND key IN (SELECT value FROM json_
 
 _IS_IN_TAIL = "e.number > (SELECT number FROM indexed)"
 """Condition for entries that are not indexed yet."""
+
+
+_IS_READABLE = """
+e.chat IN (SELECT value FROM json_each(?)) AND e.account = ? AND e.kind = 0 AND NOT e.is_quarantined
+"""
+
+_UNREAD = f"""
+WITH later AS (
+    SELECT e.number, e.is_notice IS 1 AS is_notice FROM by_chat i CROSS JOIN entries e ON e.number = i.number
+    WHERE i.account = ? AND i.key IN (SELECT value FROM json_each(?)) AND i.number > ? AND {_IS_READABLE}
+    UNION ALL
+    SELECT e.number, e.is_notice IS 1 FROM entries e
+    WHERE e.number > (SELECT max(number, ?) FROM indexed) AND {_IS_READABLE}
+)
+SELECT count(*) - coalesce(sum(is_notice), 0), '[' || coalesce(group_concat(iif(is_notice, number, NULL)), '') || ']'
+FROM later
+"""
+
+_HAS_MESSAGES = f"""
+SELECT EXISTS (SELECT 1 FROM by_chat WHERE account = ?)
+    OR EXISTS (SELECT 1 FROM entries e WHERE {_IS_IN_TAIL} AND e.account = ? AND e.chat <> '')
+"""
+
+
+def find_unread(db: sqlite3.Connection, account: int, chats: Collection[str], after: int) -> UnreadEntries:
+    """Count the messages of a chat after a number, and read the notices after it."""
+    (has_messages,) = db.execute(_HAS_MESSAGES, (account, account)).fetchone()
+    ids = [clean_text(chat) for chat in chats]
+    of_chats = as_list(ids)
+    values = (account, as_list(map(key_of, ids)), after, of_chats, account, after, of_chats, account)
+    count, notices = db.execute(_UNREAD, values).fetchone()
+    return UnreadEntries(
+        has_messages=bool(has_messages), count=count, notices=read_entries(db, msgspec.json.decode(notices))
+    )
 
 
 def find_entries(db: sqlite3.Connection, account: int, query: EntryQuery) -> list[Entry]:

@@ -332,9 +332,17 @@ _FROM_FORMER = (
 )
 """The changes from the last version before 100, which lead to the same tables as a new file has."""
 
-_CHANGES: Mapping[int, str] = MappingProxyType({})
+_CHANGES: Mapping[int, str] = MappingProxyType(
+    {
+        101: """
+INSERT INTO read_positions (account, chat, number, time)
+    SELECT account, '', (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries'),
+        CAST(strftime('%s', 'now') AS REAL) FROM accounts;
 """
-The statements that add columns and indexes to tables, by the version that they lead to.
+    }
+)
+"""
+The statements that add columns and indexes to tables, and rows to new tables, by the version that they lead to.
 
 Each is ended by `;` and a new line.
 """

@@ -35,11 +35,12 @@ from webwx.storage.tables.outbox import KEPT_OUTCOMES, Attempt, AttemptStore
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from webwx.storage.engine.port import Value
     from webwx.storage.sqlite.threads import Reader, Writer
+    from webwx.storage.tables.outbox import Change
 
 T = TypeVar("T")
 
@@ -293,20 +294,21 @@ class SqliteAttempts(AttemptStore):
         return 0
 
     async def settle(
-        self, text: str, values: tuple[Value, ...], *, number: int, sent: bool, receipt: str | None, keeps: bool
+        self, changes: Sequence[Change], *, number: int, sent: bool, receipt: str | None, keeps: bool
     ) -> None:
         """Store the outcome of an attempt; one that is `sent` is stored a little later, and a kill does not lose it."""
         account = await self._account()
         notes = self._senders.notes
 
         def store(db: sqlite3.Connection) -> None:
-            execute(db, account, text, values)
+            for text, values in changes:
+                execute(db, account, text, values)
 
         if sent and notes is not None and notes.add(number, receipt):
             self._store_soon(store, partial(notes.remove, number))
             return
         try:
-            await self._writer.do(store, is_one_statement=True)
+            await self._writer.do(store, is_one_statement=len(changes) == 1)
         except ChangeRefused:
             raise
         except StorageError:

@@ -7,7 +7,7 @@ where the outcome of a send is until it is stored, differs between the engines (
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -18,9 +18,10 @@ from webwx.override import override
 from webwx.protocol.codec import clean_text
 from webwx.storage.engine.port import Ageing, Conditions, Select, StoredTable
 from webwx.storage.refusals import ChangeRefused, NotOwner
+from webwx.storage.tables.read_positions import MARK_CHAT_OF_SEND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from webwx.storage.engine.port import Statements, Tables, Value
 
@@ -264,6 +265,10 @@ class Attempt(NamedTuple):
     """Epoch of the account; 0 in a file."""
 
 
+Change: TypeAlias = "tuple[str, tuple[Value, ...]]"
+"""A statement, and its values."""
+
+
 class AttemptStore(Protocol):
     """The attempts at sends of one account, by this process and by others."""
 
@@ -282,14 +287,13 @@ class AttemptStore(Protocol):
         ...
 
     async def settle(
-        self, text: str, values: tuple[Value, ...], *, number: int, sent: bool, receipt: str | None, keeps: bool
+        self, changes: Sequence[Change], *, number: int, sent: bool, receipt: str | None, keeps: bool
     ) -> None:
         """
         Store the outcome of an attempt.
 
         Args:
-            text: The statement that stores it.
-            values: Its values.
+            changes: The statement that stores it, and one that follows from it.
             number: The number of the send.
             sent: The platform confirmed a send in state `sending`, so the outcome may be stored a little later.
             receipt: The receipt as JSON.
@@ -574,9 +578,10 @@ class StoredSends(Outbox):
             text, values = _SETTLE_ATTEMPT, (*values, begun_at)
         # The outcome of a send that is `unknown` already is stored at once: only one in state `sending` is waited for.
         is_first = state == "sent" and begun is not None
-        await self._attempts.settle(
-            text, values, number=number, sent=is_first, receipt=written, keeps=begun_at is not None
-        )
+        changes: list[Change] = [(text, values)]
+        if is_first:
+            changes.append((MARK_CHAT_OF_SEND, (number, time)))
+        await self._attempts.settle(changes, number=number, sent=is_first, receipt=written, keeps=begun_at is not None)
         self.on_change(number)
 
     @override

@@ -18,6 +18,7 @@ from webwx.storage.tables.identities.links import (
 )
 from webwx.storage.tables.media import MEDIA
 from webwx.storage.tables.outbox import OUTBOX
+from webwx.storage.tables.read_positions import READ_POSITIONS
 from webwx.storage.tables.records import AUDIT, RECORDS
 from webwx.storage.tables.states import STATES
 from webwx.storage.tables.timers import TIMERS
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 ALL = (
     LOGINS, BATCHES, ENTRIES, CONTACTS, NAMES, CONSUMERS, ACKED_AHEAD, FAILURES, CRASHES, CONVERSATIONS, OUTBOX, TIMERS,
-    STATES, MEDIA, IDENTITIES, EVIDENCE, ORIGINS, LINKS, NEVER_MATCHED, REAL_IDS, RECORDS, AUDIT,
+    STATES, MEDIA, IDENTITIES, EVIDENCE, ORIGINS, LINKS, NEVER_MATCHED, REAL_IDS, READ_POSITIONS, RECORDS,
+    AUDIT,
 )  # fmt: skip
 """All tables, each after the one that its rows belong to."""
 
