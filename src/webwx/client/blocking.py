@@ -713,11 +713,14 @@ class Client:
 
     def mark_read(self, chat: To) -> None:
         """
-        Mark a whole chat as read on the account's other devices. The other person is not notified.
+        Mark a whole chat as read on the account's other devices, and in the journal for `count_unread`.
+
+        The other person is not notified.
 
         Raises:
             UnknownContact: No contact has that name, or several have; nothing was sent.
             LoggedOut: The login ended.
+            StorageError: The journal cannot be written; the platform may have marked the chat, so call it again.
 
         Wire: webwxstatusnotify (code 1)
         """
@@ -1000,6 +1003,29 @@ class Client:
         return self._loop.run(
             self._client.history_page(chat, words=words, limit=limit, before=before, since=since, until=until)
         )
+
+    def count_unread(self, chat: To) -> int | None:
+        """
+        Return the number of unread messages in a chat, as far as the journal has received them.
+
+        They are the messages of others that arrived after the chat was last read. Each of these reads it: a message of
+        this account, from here or from another device; the phone's notices that it read or opened the chat; and
+        `mark_read`. Notices, recalled messages and messages that could not be decoded do not count.
+
+        Args:
+            chat: As for `send_text`, including the chats of that person or chatroom in earlier logins; a name may be
+                one of an earlier login.
+
+        Returns:
+            The number; None if the journal has no message in any chat, so that nothing is known. What arrived before a
+            journal of an earlier version was migrated counts as read.
+
+        Raises:
+            NoJournal: There is no journal.
+            UnknownContact: No contact ever had that name, or several had.
+            StorageError: The journal cannot be read.
+        """
+        return self._loop.run(self._client.count_unread(chat))
 
     def search(
         self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None

@@ -176,7 +176,7 @@ def local_components(
         directory=directory,
         identities=identities,
         chatrooms=Chatrooms(session, book, directory, identities, limiter),
-        messages=Messages(session, identities, updates, sender),
+        messages=Messages(session, storage, identities, updates, sender),
         media=media,
         forwarder=Forwarder(session, identities, sender, media),
         storage=storage,

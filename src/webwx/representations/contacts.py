@@ -89,6 +89,13 @@ class ChatList(msgspec.Struct, frozen=True, kw_only=True):
     chats: list[ContactView]
 
 
+class UnreadCount(msgspec.Struct, frozen=True, kw_only=True):
+    """The unread messages of a chat."""
+
+    unread: int | None
+    """Number of messages that arrived after the chat was last read; null if the gateway has no message of any chat."""
+
+
 class ArticleView(msgspec.Struct, frozen=True, kw_only=True):
     """An article of an official account."""
 
@@ -234,6 +241,11 @@ SHOW_AVATAR: ApiRoute[AvatarQuery, None, bytes] = ApiRoute(
 MARK_READ: ApiRoute[NoQuery, None, None] = ApiRoute(
     method="POST", path=f"{ACCOUNT}/contacts/{{who}}/read", scope="manage", summary="Mark a chat as read",
     reply=type(None), problems=_CHANGES,
+)  # fmt: skip
+
+COUNT_UNREAD: ApiRoute[NoQuery, None, UnreadCount] = ApiRoute(
+    method="GET", path=f"{ACCOUNT}/contacts/{{who}}/unread", scope="read", summary="Count unread messages",
+    reply=UnreadCount, problems=(404, 422, 424, 503),
 )  # fmt: skip
 
 ADD_FRIEND: ApiRoute[NoQuery, FriendToAdd, None] = ApiRoute(

@@ -133,3 +133,77 @@ def test_on_a_terminal_the_columns_have_titles(me: Shell) -> None:
     with me.terminal("contacts") as terminal:
         terminal.wait_for("周末爬山")
     assert "NUMBER  NAME          KIND" in terminal.shown
+
+
+def unread(me: Shell) -> dict[str, int | None]:
+    """Return the number of unread messages of each chat by its nickname, as `webwx chats` prints it."""
+    return {chat["nickname"]: chat["unread"] for chat in me.run("chats", "--json").lines}
+
+
+def hear(me: Shell, sandbox: Sandbox, sender: str, *said: str) -> None:
+    """Write some texts as another person, and receive all that has arrived up to the last one."""
+    for text in said:
+        sandbox.say(sender, "me", text)
+    listening = me.start("listen", "--json")
+    with listening:
+        while said[-1] not in listening.stdout.readline():
+            pass
+        listening.terminate()
+
+
+def test_messages_are_unread_after_the_next_listen(me: Shell, sandbox: Sandbox) -> None:
+    assert set(unread(me).values()) == {None}
+    sandbox.say("zhangsan", "me", "while nothing listens")
+    hear(me, sandbox, "ahua", "first", "last")
+    numbers = unread(me)
+    assert (numbers["阿华"], numbers["张三"], numbers["周末爬山"]) == (2, 1, 0)
+    (line,) = [line for line in me.run("chats").stdout.splitlines() if "阿华" in line]
+    assert re.search(r"friend +2  \d{4}-\d\d-\d\d \d\d:\d\d  last$", line)
+    (line,) = [line for line in me.run("chats").stdout.splitlines() if "周末爬山" in line]
+    assert line.endswith("members")
+
+
+@pytest.mark.parametrize("action", ["read", "open"])
+def test_a_chat_that_the_phone_has_read_has_nothing_unread(me: Shell, sandbox: Sandbox, action: str) -> None:
+    hear(me, sandbox, "ahua", "before 1", "before 2")
+    sandbox.control(action, who="me", chat="阿华")
+    hear(me, sandbox, "zhangsan", f"after {action}")
+    sandbox.control("close", who="me", chat="阿华")
+    assert (unread(me)["阿华"], unread(me)["张三"]) == (0, 1)
+
+
+def test_a_message_written_on_the_phone_reads_its_chat(me: Shell, sandbox: Sandbox) -> None:
+    hear(me, sandbox, "ahua", "is it you?")
+    sandbox.say("me", "ahua", "it is")
+    hear(me, sandbox, "zhangsan", "hello from another one")
+    assert (unread(me)["阿华"], unread(me)["张三"]) == (0, 1)
+
+
+def test_a_send_reads_its_chat(me: Shell, sandbox: Sandbox) -> None:
+    hear(me, sandbox, "ahua", "one", "two")
+    me.run("send", "阿华", "an answer")
+    assert unread(me)["阿华"] == 0
+    hear(me, sandbox, "ahua", "three")
+    assert unread(me)["阿华"] == 1
+
+
+def test_a_chat_that_is_marked_as_read_has_nothing_unread(me: Shell, sandbox: Sandbox) -> None:
+    hear(me, sandbox, "ahua", "to be", "marked")
+    assert me.run("read", "阿华").code == 0
+    assert unread(me)["阿华"] == 0
+
+
+def test_a_recalled_message_is_not_unread(me: Shell, sandbox: Sandbox) -> None:
+    hear(me, sandbox, "ahua", "stays", "to be recalled")
+    sandbox.control("recall", **{"from": "ahua", "to": "me"})
+    hear(me, sandbox, "zhangsan", "hello after a recall")
+    assert unread(me)["阿华"] == 1
+
+
+def test_a_terminal_shows_a_large_number_of_unread_messages_as_99_or_more(me: Shell, sandbox: Sandbox) -> None:
+    hear(me, sandbox, "ahua", *[f"number {each} of many" for each in range(1, 101)])
+    assert unread(me)["阿华"] == 100
+    with me.terminal("chats") as terminal:
+        terminal.wait_for("of many")
+    assert "UNREAD" in terminal.shown
+    assert "  99+  " in terminal.shown

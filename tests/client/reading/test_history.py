@@ -76,6 +76,54 @@ class TestHostileMessages:
             assert len(getattr(messages[0], "text", "")) < 2 * len(self.HOSTILE)
 
 
+class TestUnread:
+    async def test_counts_what_arrived_after_the_chat_was_read(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        assert await client.count_unread("阿华") is None
+        for text in ("one", "two"):
+            world.say("ahua", "me", text)
+        await take(client, 2)
+        assert (await client.count_unread("阿华"), await client.count_unread("张三")) == (2, 0)
+        await client.mark_read("阿华")
+        world.say("ahua", "me", "three")
+        await take(client, 1)
+        assert await client.count_unread("阿华") == 1
+
+    async def test_does_not_count_what_was_read_on_the_phone(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.say("ahua", "me", "one")
+        world.read_chat(who="me", chat="ahua")
+        world.say("zhangsan", "me", "two")
+        await take(client, 2)
+        assert (await client.count_unread("阿华"), await client.count_unread("张三")) == (0, 1)
+
+    async def test_still_counts_after_a_recall_on_the_phone(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        world.say("me", "ahua", "a mistake")
+        world.say("ahua", "me", "what did you say?")
+        world.recall("me", "ahua")
+        await take(client, 3)
+        assert await client.count_unread("阿华") == 1
+
+    async def test_covers_the_chat_in_earlier_logins(self, log_in: LogIn, world: World, usual_journal: Journal) -> None:
+        first = await log_in(journal=usual_journal)
+        world.say("ahua", "me", "before")
+        await take(first, 1)
+        await first.close()
+        second = await log_in(journal=usual_journal)
+        world.say("ahua", "me", "after")
+        await take(second, 2)  # the gap between the logins as well
+        assert await second.count_unread("阿华") == 2
+        await second.send_text("阿华", "an answer")
+        assert await second.count_unread("阿华") == 0
+
+    async def test_needs_a_journal(self, log_in: LogIn) -> None:
+        client = await log_in(journal=None)
+        await client.mark_read("阿华")
+        with pytest.raises(NoJournal):
+            await client.count_unread("阿华")
+
+
 class TestHistory:
     async def test_a_pat_names_the_friend_whose_real_id_it_has(self, log_in: LogIn, world: World) -> None:
         client = await log_in()

@@ -414,6 +414,20 @@ async def test_contacts_and_chats_are_found_and_changed(client: AsyncClient) -> 
     await client.set_remark(ahua, "")
 
 
+async def test_unread_messages_are_counted_until_the_chat_is_read(client: AsyncClient, sandbox: Sandbox) -> None:
+    await begin_reader(client, sandbox)
+    async with client.events("reader") as stream:
+        await client.mark_read("阿华")
+        assert await client.count_unread("阿华") == 0
+        sandbox.say("ahua", "me", "to count")
+        await next_event(stream, TextMessage, "to count")
+        assert await client.count_unread("阿华") == 1
+        await client.send_text("阿华", "an answer")
+        assert await client.count_unread("阿华") == 0
+    with pytest.raises(UnknownContact):
+        await client.count_unread("unknown")
+
+
 async def test_chatrooms_are_created_renamed_and_left(client: AsyncClient) -> None:
     made = await client.create_chatroom(["阿华", "张三"], name="计划")
     room = made.chatroom

@@ -72,6 +72,20 @@ async def test_chats_are_listed_and_marked_as_read(online: Running) -> None:
         assert (await client.post(f"{CONTACTS}/filehelper/read")).status_code == 204
 
 
+async def test_unread_messages_are_counted_until_the_chat_is_marked_as_read(online: Running) -> None:
+    async with online.client("read", "manage") as client:
+        assert (await client.get(f"{CONTACTS}/阿华/unread")).json() == {"unread": None}
+        for text in ("one", "two"):
+            online.world.say("ahua", "me", text)
+        await online.until_text("two")
+        assert (await client.get(f"{CONTACTS}/阿华/unread")).json() == {"unread": 2}
+        assert (await client.get(f"{CONTACTS}/Boss/unread")).json() == {"unread": 0}
+        assert (await client.post(f"{CONTACTS}/阿华/read")).status_code == 204
+        assert (await client.get(f"{CONTACTS}/阿华/unread")).json() == {"unread": 0}
+        unknown = await client.get(f"{CONTACTS}/unknown/unread")
+        assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown-contact")
+
+
 async def test_the_articles_of_official_accounts_are_listed(online: Running) -> None:
     paper = online.world.add_person("晨报", "paper")
     paper.verify_flag = 24

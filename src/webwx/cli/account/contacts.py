@@ -25,9 +25,12 @@ from webwx.storage.tables.outbox import Outgoing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from webwx.cli.output import Screen
     from webwx.client.client import AsyncClient
     from webwx.model.contacts import Contact
 
+_MOST_SHOWN = 99
+"""Largest number of unread messages that a terminal shows."""
 
 _ids = click.option("--ids", "has_ids", is_flag=True, help="Also print the id of each, which the next login changes.")
 
@@ -70,29 +73,31 @@ async def chats(session: Session, has_ids: bool) -> None:
     """
     List recent chats, newest first.
 
-    Fetches the list from the server. The last message of each chat and its time are from the journal, so they are empty
-    if 'webwx listen' or another program has not received it.
+    Fetches the list from the server. The last message of each chat, its time and the number of unread messages are from
+    the journal, so they are empty if 'webwx listen' or another program has not received them. A message is unread until
+    the chat is read on the phone, you write in the chat, or 'webwx read' marks it.
     """
     async with session.logged_in() as client:
         listed = await client.list_chats()
         numbers = await _numbers(client)
         last = [await _last(client, each) for each in listed]
+        unread = [await client.count_unread(each) for each in listed]
         screen = session.output.screen
         print_table(
             session.output,
             [
                 Column(_("NUMBER")), Column(_("NAME"), most=MOST_OF_NAME), Column(_("KIND")), *_id_columns(has_ids),
-                Column(_("TIME")),
+                Column(_("UNREAD"), is_right=True), Column(_("TIME")),
                 Column(_("LAST MESSAGE"), is_cut=True),
             ],
             [
                 [
                     _number(numbers.get(each.id)), _name(each), _kind(each), *[each.id] * has_ids,
-                    shown_time(found.time, screen), found.text,
+                    _count(count, screen), shown_time(found.time, screen), found.text,
                 ]
-                for each, found in zip(listed, last, strict=True)
+                for each, found, count in zip(listed, last, unread, strict=True)
             ],
-            _values(listed, numbers),
+            ({**value, "unread": count} for value, count in zip(_values(listed, numbers), unread, strict=True)),
         )  # fmt: skip
 
 
@@ -187,12 +192,19 @@ async def _numbers(client: AsyncClient) -> dict[str, int]:
     return {each.contact_id: each.number for each in await client.list_identities()}
 
 
-def _values(contacts: list[Contact], numbers: dict[str, int]) -> Iterator[object]:
+def _values(contacts: list[Contact], numbers: dict[str, int]) -> Iterator[dict[str, object]]:
     return ({**to_builtins(each), "number": numbers.get(each.id)} for each in contacts)
 
 
 def _id_columns(has_ids: bool) -> list[Column]:
     return [Column(_("ID"))] * has_ids
+
+
+def _count(unread: int | None, screen: Screen) -> str:
+    """Return a number of unread messages; empty for none, and for one that is not known."""
+    if screen.width is not None and (unread or 0) > _MOST_SHOWN:
+        return f"{_MOST_SHOWN}+"
+    return str(unread or "")
 
 
 class _Last(NamedTuple):

@@ -19,7 +19,15 @@ from webwx.model.identities import Identity, is_lasting
 from webwx.model.messages import Event, Message, MessageRecalled, SystemMessage, TextMessage, keep_raw_of
 from webwx.model.named_people import name_people, people_in_notice
 from webwx.storage.entries import EntryQuery
-from webwx.storage.lookup import contact_ids_of, export_entries, find_entry, find_identity_of, find_message, find_send
+from webwx.storage.lookup import (
+    contact_ids_of,
+    count_unread,
+    export_entries,
+    find_entry,
+    find_identity_of,
+    find_message,
+    find_send,
+)
 from webwx.storage.tables.identities.query import IdentityQuery
 from webwx.storage.tables.outbox import Outgoing, SendQuery
 from webwx.storage.tokenizer import Query, cut
@@ -170,6 +178,10 @@ class MessageHistory:
                     position = position._replace(event=number)
             entries.append(PagedMessage(each.entry, f"{position.event}-{position.send}"))
         return MessagePage(entries, entries[-1].before if len(found) > limit else None)
+
+    async def count_unread(self, chat: To) -> int | None:
+        part = await self._updates.readable_part()
+        return await count_unread(part, await self.chats(part, chat))
 
     @staticmethod
     async def _before_event(part: AccountJournal, number: int | None) -> _HistoryPosition:

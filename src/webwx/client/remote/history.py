@@ -15,7 +15,7 @@ from webwx.errors import InvalidRequest
 from webwx.model.address_book import Contacts
 from webwx.model.messages import MessageRecalled
 from webwx.representations.consumers import LIST_DEAD_LETTERS, REVIVE_DEAD_LETTER, DeadLettersQuery
-from webwx.representations.contacts import FIND_PEOPLE
+from webwx.representations.contacts import COUNT_UNREAD, FIND_PEOPLE
 from webwx.representations.events import READ_EVENTS, EventsQuery, event_of
 from webwx.representations.messages import (
     FIND_MESSAGE,
@@ -97,6 +97,10 @@ class RemoteHistory:
         )  # fmt: skip
         page = await self._calls.call(READ_MESSAGES, query=query)
         return MessagePage([PagedMessage(_value_of(entry), entry.before) for entry in page.entries], page.before)
+
+    async def count_unread(self, chat: To) -> int | None:
+        """Return the number of unread messages in a chat."""
+        return (await self._calls.call(COUNT_UNREAD, recipient_of(chat))).unread
 
     async def find_message(self, which: str | int) -> Event | None:
         """Find a received event by its number or the platform's id."""

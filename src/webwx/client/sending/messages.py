@@ -15,6 +15,7 @@ from webwx.storage.lookup import find_send
 from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
+    from webwx.client.login.account_storage import AccountStorage
     from webwx.client.login.session import ClientSession
     from webwx.client.people.identities import AccountIdentities, To
     from webwx.client.people.identity_updates import IdentityUpdates
@@ -43,15 +44,22 @@ class Messages:
 
     Args:
         session: The account's session.
+        storage: The account's storage.
         identities: Finds the contact that a caller means.
         updates: Returns the part of the journal that can be read.
         sender: Sends texts.
     """
 
     def __init__(
-        self, session: ClientSession, identities: AccountIdentities, updates: IdentityUpdates, sender: Sender
+        self,
+        session: ClientSession,
+        storage: AccountStorage,
+        identities: AccountIdentities,
+        updates: IdentityUpdates,
+        sender: Sender,
     ) -> None:
         self._session = session
+        self._storage = storage
         self._identities = identities
         self._updates = updates
         self._sender = sender
@@ -99,9 +107,12 @@ class Messages:
         return await self._sender.go_on(row, chat, way)
 
     async def mark_read(self, chat: To) -> None:
-        await self._session.run(
-            message_flows.mark_read(self._session.login, await self._identities.target(chat), self._session.now())
-        )
+        to, now = await self._identities.target(chat), self._session.now()
+        positions = self._storage.part().read_positions if self._storage.has_journal else None
+        last = 0 if positions is None else await positions.last_entry()
+        await self._session.run(message_flows.mark_read(self._session.login, to, now))
+        if positions is not None:
+            await positions.mark(to, last, now)
 
     async def recall(self, sent: Receipt | Outgoing | Message) -> None:
         """Recall a message that this account wrote, here or on another device."""

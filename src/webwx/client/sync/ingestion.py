@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from webwx.flows.sync import Batch
     from webwx.model.contacts import Contact
 
+_READING = frozenset({"read", "opened"})
+"""Actions of the phone after which the messages of a chat are read."""
+
 
 class _BatchSummary:
     """Content of a batch that the journal and the contacts need."""
@@ -40,6 +43,8 @@ class _BatchSummary:
         self.people: list[tuple[ContactId, ContactId | None]] = []
         """Chats of messages, each with its authors."""
         self.activities: list[PhoneActivity] = []
+        self.reads: list[tuple[int, ContactId]] = []
+        """Places of the items that show that a chat was read, each with the chat."""
         self.own_chats: set[ContactId] = set()
         """Chats in which this account has written."""
         self.changed_contacts = 0
@@ -109,7 +114,7 @@ class Ingestion:
         count = await self._storage.part().ingest(
             Arrival(
                 body=batch.body, items=tuple(summary.arrived), position=position.pack(), time=session.now(),
-                contacts=tuple(summary.contacts.values()), deleted=tuple(summary.gone),
+                contacts=tuple(summary.contacts.values()), deleted=tuple(summary.gone), reads=tuple(summary.reads),
             )
         )  # fmt: skip
         session.change(fetch_key=batch.fetch_key, check_key=batch.check_key)
@@ -148,6 +153,8 @@ class Ingestion:
                 summary.people.append((chat, arrived.sender))
                 if arrived.is_self:
                     summary.own_chats.add(chat)
+                    if not arrived.is_notice:
+                        summary.reads.append((len(summary.arrived) - 1, chat))
                 if arrived.is_notice and arrived.time >= summary.began and not summary.is_too_often:
                     summary.is_too_often = says_too_often(event_from_item(item, own_id, arrived.read))
                 continue
@@ -166,4 +173,6 @@ class Ingestion:
                 case PhoneActivity(recent=recent) as activity:
                     summary.people.extend((chat, None) for chat in recent)
                     summary.activities.append(activity)
+                    if activity.action in _READING:
+                        summary.reads.append((len(summary.arrived) - 1, activity.chat))
         return summary

@@ -25,6 +25,7 @@ from webwx.representations.contacts import (
     ADD_FRIEND,
     ADD_MEMBERS,
     CHANGE_CONTACT,
+    COUNT_UNREAD,
     CREATE_CHATROOM,
     FIND_PEOPLE,
     INVITE_MEMBERS,
@@ -57,6 +58,7 @@ from webwx.representations.contacts import (
     People,
     PublicationList,
     PublicationView,
+    UnreadCount,
     Who,
 )
 from webwx.representations.times import optional_moment
@@ -186,6 +188,12 @@ async def mark_read(who: FromPath[str], owned: OwnedClient) -> None:
     await owned.mark_read(which_of(who))
 
 
+@serve(COUNT_UNREAD)
+async def count_unread(who: FromPath[str], stored: StoredClient) -> UnreadCount:
+    """Count the messages of others that arrived after the chat was last read, here or on another device."""
+    return UnreadCount(unread=await stored.count_unread(which_of(who)))
+
+
 @serve(ADD_FRIEND)
 async def add_friend(data: JSONBody[FriendToAdd], owned: OwnedClient) -> None:
     """Send a friend request to one person."""
@@ -257,7 +265,7 @@ contacts_router = Router(
     "/",
     route_handlers=[
         list_contacts, list_chats, list_articles, look_contacts_up, find_people,
-        show_contact, change_contact, show_avatar, mark_read, add_friend, accept_friend,
+        show_contact, change_contact, show_avatar, mark_read, count_unread, add_friend, accept_friend,
         create_chatroom, rename_chatroom, add_members, invite_members, remove_member, leave_chatroom,
     ],
     tags=["contacts"],
