@@ -92,8 +92,8 @@ NEWS = "newsapp"
 MAX_ITEM = 1024 * 1024
 """Maximum size in bytes of a delivered item; a text has at most about 16,000, XML about 100,000."""
 
-_LATEST = 253_402_214_400
-"""Last midnight of the year 9999: no calendar can show later times, which are not valid."""
+_TIMES = range(253_402_214_400)
+"""Valid times, until the last midnight of the year 9999: no calendar can show later ones."""
 
 _TEXT = int(MessageType.TEXT)  # an enum looks its members up each time
 
@@ -144,7 +144,7 @@ def parties(wire: WireMessage | WireText, own_id: str) -> tuple[ContactId, Conta
 
 def sound_time(time: int) -> int:
     """Return a time in seconds since 1970; 0 if it is not valid, such as one in milliseconds."""
-    return time if 0 <= time < _LATEST else 0
+    return time if time in _TIMES else 0
 
 
 class Delivery:
@@ -198,16 +198,17 @@ def text_from_wire(wire: WireText, own_id: str, raw: Delivered, answer: TextAnsw
     """Build the event of a plain text; `raw` are its fields as delivered, or those that find it in an answer."""
     chat, sender, is_self, payload = parties(wire, own_id)
     text = plain_text(payload)
-    quote = read_text_quote(text) if text.startswith(OPENING) else None  # most texts have none, and one call is saved
+    time = wire.create_time if wire.create_time in _TIMES else 0
+    quote = read_text_quote(text) if OPENING in text else None  # most texts have none, and a call is saved
     if quote is None:
         message = TextMessage(
-            message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=sound_time(wire.create_time),
-            content=wire.content, text=text,
+            message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=time, content=wire.content,
+            text=text,
         )  # fmt: skip
     else:
         message = _text_quote(quote, {
-            "message_id": wire.msg_id, "chat": chat, "sender": sender, "is_self": is_self,
-            "time": sound_time(wire.create_time), "content": wire.content,
+            "message_id": wire.msg_id, "chat": chat, "sender": sender, "is_self": is_self, "time": time,
+            "content": wire.content,
         })  # fmt: skip
     keep_raw(message, raw, answer)
     return message
