@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -164,7 +165,12 @@ class JournalReader(Subscription):
 
     @override
     async def close(self, *, unseen_from: int = 0) -> None:
-        await complete(self._close(unseen_from))  # a consumer that stays open cannot be opened again
+        try:
+            await self._close(unseen_from)
+        except asyncio.CancelledError:
+            if self._is_synced:  # it has only waited: a consumer that stays open cannot be opened again
+                await complete(self._close(unseen_from))
+            raise
 
     async def _close(self, unseen_from: int) -> None:
         # Another subscription of this consumer waits here until it is closed.
