@@ -1,5 +1,7 @@
 // Texts that were typed and not sent yet, in the storage of the browser, so that a reload keeps them.
 
+import { stored } from "./browser-storage.js";
+
 /** Number of drafts that are kept; the one that was changed first is removed. */
 const MOST = 50;
 
@@ -14,27 +16,23 @@ export class Drafts {
 
   /** Return the draft for a place, such as the chat of an account; "" if there is none. */
   of(place) {
-    return localStorage.getItem(this.#key(place)) ?? "";
+    return stored.get(this.#key(place)) ?? "";
   }
 
   /** Keep a text as the draft for a place; an empty text removes the draft. */
   keep(place, text) {
     const others = this.places().filter((each) => each !== place);
     const places = text.trim() ? [...others, place] : others;
-    try {
-      for (const each of places.splice(0, places.length - MOST)) localStorage.removeItem(this.#key(each));
-      localStorage.setItem(this.name, JSON.stringify(places));
-      if (text.trim()) localStorage.setItem(this.#key(place), text.slice(0, LONGEST));
-      else localStorage.removeItem(this.#key(place));
-    } catch {
-      // The storage is full: this draft lasts until the page is left.
-    }
+    for (const each of places.splice(0, places.length - MOST)) stored.remove(this.#key(each));
+    stored.set(this.name, JSON.stringify(places));
+    if (text.trim()) stored.set(this.#key(place), text.slice(0, LONGEST));
+    else stored.remove(this.#key(place));
   }
 
   /** The places with a draft, the one that was changed first at the beginning. */
   places() {
     try {
-      return JSON.parse(localStorage.getItem(this.name)) ?? [];
+      return JSON.parse(stored.get(this.name)) ?? [];
     } catch {
       return [];
     }
@@ -47,8 +45,8 @@ export class Drafts {
 
   /** Remove all drafts. */
   clear() {
-    for (const place of this.places()) localStorage.removeItem(this.#key(place));
-    localStorage.removeItem(this.name);
+    for (const place of this.places()) stored.remove(this.#key(place));
+    stored.remove(this.name);
   }
 
   #key(place) {

@@ -1,5 +1,7 @@
 // The language of the page, and its texts.
 
+import { stored } from "./browser-storage.js";
+
 const KEY = "webwx.language";
 
 const listeners = [];
@@ -21,7 +23,7 @@ export function language() {
 export function setLanguage(wanted) {
   index = wanted === "zh" ? 1 : 0;
   document.documentElement.lang = index ? "zh-CN" : "en";
-  localStorage.setItem(KEY, language());
+  stored.set(KEY, language());
   for (const listener of listeners) listener();
 }
 
@@ -32,5 +34,5 @@ export function onLanguage(listener) {
 
 /** The language that was selected here before, or that of the browser. */
 export function firstLanguage() {
-  return localStorage.getItem(KEY) ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
+  return stored.get(KEY) ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
 }

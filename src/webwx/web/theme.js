@@ -1,11 +1,13 @@
 // Light or dark: the system's theme, until the user selects the other. A page loads this file before its other scripts, so
 // that it has its theme before they make anything, and waits for the browser's storage in a task of its own, not in theirs.
 
+import { stored } from "./browser-storage.js";
+
 const KEY = "webwx.theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 
 export function isDark() {
-  return (localStorage.getItem(KEY) ?? (system.matches ? "dark" : "light")) === "dark";
+  return (stored.get(KEY) ?? (system.matches ? "dark" : "light")) === "dark";
 }
 
 function applyTheme() {
@@ -15,8 +17,8 @@ function applyTheme() {
 /** Switch to the other theme; selecting the system's own follows the system again. */
 export function switchTheme() {
   const isWantedDark = !isDark();
-  if (isWantedDark === system.matches) localStorage.removeItem(KEY);
-  else localStorage.setItem(KEY, isWantedDark ? "dark" : "light");
+  if (isWantedDark === system.matches) stored.remove(KEY);
+  else stored.set(KEY, isWantedDark ? "dark" : "light");
   applyTheme();
 }
 

@@ -1,6 +1,8 @@
 // Requests to send that have no answer yet, in the storage of the browser, so that a reload keeps them with their
 // idempotency keys: made again, each of them is done once.
 
+import { stored } from "./browser-storage.js";
+
 /** Number of requests that are kept. */
 const MOST = 50;
 
@@ -17,7 +19,8 @@ export class UnansweredRequests {
 
   /** Return the requests in the order in which they were first kept, as {key, order, ...}. */
   all() {
-    const found = Object.keys(localStorage)
+    const found = stored
+      .keys()
       .filter((name) => name.startsWith(this.#prefix))
       .map(read)
       .filter((request) => request !== null);
@@ -33,18 +36,12 @@ export class UnansweredRequests {
     const earlier = all.find(({ key }) => key === request.key);
     if (!earlier && all.length >= MOST) return false;
     const order = earlier?.order ?? Math.max(Date.now(), (all.at(-1)?.order ?? 0) + 1);
-    const stored = JSON.stringify({ ...request, order });
-    if (stored.length > LONGEST) return false;
-    try {
-      localStorage.setItem(this.#prefix + request.key, stored);
-      return true;
-    } catch {
-      return false; // the storage is full
-    }
+    const text = JSON.stringify({ ...request, order });
+    return text.length <= LONGEST && stored.set(this.#prefix + request.key, text);
   }
 
   remove(key) {
-    localStorage.removeItem(this.#prefix + key);
+    stored.remove(this.#prefix + key);
   }
 
   /** Call `listener(key)` when another tab has removed a request. */
@@ -57,7 +54,7 @@ export class UnansweredRequests {
 
 function read(name) {
   try {
-    const request = JSON.parse(localStorage.getItem(name));
+    const request = JSON.parse(stored.get(name));
     return typeof request?.key === "string" ? request : null;
   } catch {
     return null;

@@ -149,6 +149,19 @@ async def test_the_health_begins_with_a_sentence_that_says_what_to_do(
     await console.get_by_role("heading", name="Accounts", level=2).wait_for()
 
 
+async def test_a_gateway_without_a_login_leads_to_the_first_step(
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway
+) -> None:
+    page = await open_console()
+    await open_screen(page, "Health")
+    await page.get_by_text("No account is logged in yet.").wait_for()
+    await page.get_by_role("link", name="Add an account and log in").click()
+    await page.get_by_role("heading", name="First steps", level=2).wait_for()
+    await gateway.gateway.port.add_account("home")
+    await open_screen(page, "Health")
+    await page.get_by_text("No account is logged in yet.").wait_for()
+
+
 async def waiting(client: AsyncClient) -> int:
     """Return the number of events that programs have not handled, without those of the command line."""
     return sum(each.waiting for each in await client.list_consumers() if each.name != "listen")

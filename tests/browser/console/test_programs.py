@@ -7,13 +7,16 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 from tests.browser.console.console_user import button, open_screen
 
 from webwx.gateway.accounts.journal_lookup import user_of
-from webwx.gateway.adapters.confirmation import SendToConfirm
+from webwx.gateway.adapters.confirmation import GRACE, LIFE, SendToConfirm
 from webwx.gateway.adapters.program import Program, StoredProgram
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from playwright.async_api import Page
     from tests.browser.console.console_user import ServedGateway
 
@@ -29,6 +32,32 @@ async def ask(gateway: ServedGateway, text: str) -> None:
     boss, user = await client.who("Boss"), await user_of(client)
     wanted = SendToConfirm(text, boss.number, boss.name, is_group=False, kind="text", text=text, user=user)
     await gateway.gateway.confirmations.ask(Program(stored, None), wanted)
+
+
+async def test_a_waiting_send_disappears_by_itself_when_its_time_is_over(
+    open_console: Callable[..., Awaitable[Page]], gateway: ServedGateway, world: World
+) -> None:
+    app = gateway.gateway
+    await gateway.log_in(world)
+    made = await app.programs.create(
+        StoredProgram(
+            id="", name="assistant", adapter="mcp", account=1, digest="", created_at=0, options={"confirm": "phone"}
+        )
+    )
+    await ask(gateway, "an unanswered text")
+
+    async def age(**seconds: float) -> None:
+        [asked] = await app.confirmations.stored.list(made.program.id)
+        older = {name: getattr(asked, name) - each for name, each in seconds.items()}
+        await app.confirmations.stored.change(asked, lambda stored: replace(stored, **older))
+
+    await age(asked_at=LIFE)
+    page = await open_console()
+    await page.goto(f"{gateway.url}/#/programs/{made.program.id}")
+    waiting = page.get_by_role("region", name="Waiting for you")
+    await waiting.get_by_text("an unanswered text").wait_for()
+    await age(created_at=LIFE + GRACE)
+    await waiting.get_by_text("No send waits.").wait_for()
 
 
 @pytest.mark.usefixtures("with_notes")

@@ -1,6 +1,7 @@
 // The accounts, as every screen of one account needs them: the list, and a field to choose one.
 
 import { call } from "./api.js";
+import { storedInTab } from "./browser-storage.js";
 import { button, fill, h } from "./dom.js";
 import { live } from "./live.js";
 import { empty } from "./overlays.js";
@@ -34,12 +35,12 @@ export function accountName(account) {
 /** Return the account to show: the wanted number, else the last one that was shown, else the first that is online. */
 export function pickAccount(accounts, wanted) {
   const numbered = (number) => accounts.find((account) => String(account.number) === String(number));
-  return numbered(wanted) ?? numbered(sessionStorage.getItem(KEY)) ?? accounts.find(isOnline) ?? accounts[0] ?? null;
+  return numbered(wanted) ?? numbered(storedInTab.get(KEY)) ?? accounts.find(isOnline) ?? accounts[0] ?? null;
 }
 
 /** Make a field to choose an account; `choose(number)` is called for a change. */
 export function accountField(accounts, chosen, choose) {
-  sessionStorage.setItem(KEY, chosen.number);
+  storedInTab.set(KEY, chosen.number);
   const select = h(
     "select",
     { class: "input", "aria-label": t("account"), on: { change: () => choose(Number(select.value)) } },

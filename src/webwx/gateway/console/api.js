@@ -1,6 +1,7 @@
 // Requests to the gateway, with the secret of the session. Only pages of this origin can read it: no page of another site,
 // and no other port of this host, to which a browser would send a cookie.
 
+import { stored } from "./browser-storage.js";
 import { EventStream } from "./event-stream.js";
 import { transmit } from "./transfer.js";
 
@@ -63,13 +64,13 @@ export function onSessionEnd(listener) {
 /** Exchange a one-time code for a session, which all tabs and later visits of this browser use. */
 export async function openSession(code) {
   const { secret } = await call("POST", SESSION, { code });
-  localStorage.setItem(KEY, secret);
+  stored.set(KEY, secret);
 }
 
 /** End the session. */
 export async function endSession() {
   await call("DELETE", SESSION);
-  localStorage.removeItem(KEY);
+  stored.remove(KEY);
 }
 
 /**
@@ -204,7 +205,7 @@ async function signAll() {
 }
 
 function own() {
-  return { [HEADER]: localStorage.getItem(KEY) ?? "" };
+  return { [HEADER]: stored.get(KEY) ?? "" };
 }
 
 function parsed(text) {

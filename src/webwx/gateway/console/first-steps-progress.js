@@ -2,6 +2,7 @@
 
 import { isOnline, listAccounts, pickAccount } from "./account-list.js";
 import { call, Problem, ROOT } from "./api.js";
+import { stored } from "./browser-storage.js";
 import { fewAtATime } from "./few.js";
 import { live } from "./live.js";
 
@@ -38,7 +39,7 @@ class FirstSteps extends EventTarget {
 
   /** Whether the user has hidden the steps in this browser. */
   get isHidden() {
-    return localStorage.getItem(HIDDEN) !== null;
+    return stored.get(HIDDEN) !== null;
   }
 
   /** Whether the navigation has the steps. */
@@ -52,7 +53,7 @@ class FirstSteps extends EventTarget {
   }
 
   hide() {
-    localStorage.setItem(HIDDEN, "1");
+    stored.set(HIDDEN, "1");
     this.#changed();
   }
 

@@ -5,6 +5,8 @@ import { wordsOf } from "./words.js";
 export const t = wordsOf({
   health: ["Health", "运行状况"],
   allWell: ["All well.", "一切正常。"],
+  noLoginYet: ["No account is logged in yet.", "还没有账号登录过。"],
+  toFirstStep: ["Add an account and log in", "添加账号并登录"],
   needsAttention: ["Needs your attention", "需要处理"],
   loginEnded: ["{name} is logged out; log in again.", "{name} 已退出登录，请重新登录。"],
   retrying: ["{name} has lost its connection and tries again by itself.", "{name} 连接中断，正在自动重试。"],

@@ -11,6 +11,7 @@ import { copyable } from "./copyable.js";
 import { deadLetters } from "./dead-letters.js";
 import { button, fill, h, set, soon } from "./dom.js";
 import { fewAtATime } from "./few.js";
+import { firstSteps } from "./first-steps-progress.js";
 import { duration } from "./formats.js";
 import { t } from "./health-words.js";
 import { arrange } from "./keyed-list.js";
@@ -50,7 +51,7 @@ function open(frame) {
     ]);
     sections.show(accounts.map((account, index) => ({ account, state: states[index] })));
     const failed = await readers.refresh(accounts.filter(hasJournal));
-    showVerdict(verdict, problemsOf(accounts, states, failed));
+    showVerdict(verdict, problemsOf(accounts, states, failed), { isEmpty: !accounts.some(hasJournal) });
     await Promise.all([given.show(failed.map(({ consumer }) => consumer)), log.refresh(), charts.read()]);
     if (!about.firstChild) fillAbout(version);
     arrange(holder, [verdict, charts.element, sections.element, readers.element, given.element, about, log.element]);
@@ -104,11 +105,14 @@ function problemsOf(accounts, states, failedConsumers) {
   return problems;
 }
 
-function showVerdict(element, problems) {
-  set(element, "class", problems.length > 0 ? "notice" : "verdict");
+/** Show what is wrong, or that all is well; `isEmpty`: no account has ever logged in, so there is nothing to be well. */
+function showVerdict(element, problems, { isEmpty }) {
+  const hasBegun = problems.length > 0 || !isEmpty;
+  set(element, "class", problems.length > 0 || isEmpty ? "notice" : "verdict");
   fill(
     element,
-    h("strong", {}, problems.length > 0 ? t("needsAttention") : t("allWell")),
+    h("strong", {}, problems.length > 0 ? t("needsAttention") : t(isEmpty ? "noLoginYet" : "allWell")),
+    !hasBegun && [" ", h("a", { href: addressOf(firstSteps.isShown ? "start" : "accounts") }, t("toFirstStep"))],
     problems.length > 0 &&
       h(
         "ul",

@@ -11,6 +11,12 @@ import { answersInOrder } from "./states.js";
 /** Milliseconds during which changes are collected before the sends are read again. */
 const AT_ONCE = 500;
 
+/**
+ * Milliseconds from the end of the owner's time until the sends are read again, and again while the gateway has not ended
+ * the wait: its clock may differ, and it waits a minute for an answer that is on its way.
+ */
+const ENDED = 5_000;
+
 /** Whether a program asks the owner, here and on the phone, before it sends to other people. */
 export function asksOwner({ options }) {
   return options.confirm === "phone";
@@ -40,11 +46,14 @@ export function waitingSends(frame, answered) {
   const reading = answersInOrder();
   let program = null;
   let timer = 0;
+  let ending = 0;
+  let isOpen = true;
 
   async function refresh() {
     const isNews = reading();
     const waiting = await sendsThatWait(program);
     if (!isNews()) return;
+    refreshAtEnd(waiting);
     nodes.show(waiting.map((each) => nodes.node(each.code, null, () => question(each))));
     if (waiting.length === 0) arrange(rows, [nothing]);
   }
@@ -52,6 +61,18 @@ export function waitingSends(frame, answered) {
   async function show(shown) {
     program = shown;
     if (asksOwner(program)) await refresh();
+  }
+
+  /** Read the sends again when the time of one of them is over, which is no event. */
+  function refreshAtEnd(waiting) {
+    clearTimeout(ending);
+    if (!isOpen || waiting.length === 0) return;
+    const left = Math.min(...waiting.map((each) => new Date(each.expires_at))) - Date.now();
+    const read = async () => {
+      await refresh();
+      answered();
+    };
+    ending = setTimeout(() => frame.act(read, { isOfUser: false }), Math.max(left, 0) + ENDED);
   }
 
   function refreshSoon() {
@@ -89,7 +110,9 @@ export function waitingSends(frame, answered) {
   const ends = ["event", "send.changed", "open"].map((kind) => live.on(kind, refreshSoon));
 
   function leave() {
+    isOpen = false;
     clearTimeout(timer);
+    clearTimeout(ending);
     for (const end of ends) end();
   }
 

@@ -3,6 +3,7 @@
 // every tab and a reload counts each of them once.
 
 import { call, Problem, ROOT } from "./api.js";
+import { stored } from "./browser-storage.js";
 import { live } from "./live.js";
 import { isNotice } from "./message-content.js";
 
@@ -36,8 +37,8 @@ class Unread extends EventTarget {
   /** Count until `leave()`. */
   begin() {
     this.leave();
-    this.#merge(stored());
-    const hear = (event) => event.key === KEY && this.#merge(stored());
+    this.#merge(lastStored());
+    const hear = (event) => event.key === KEY && this.#merge(lastStored());
     const save = () => this.#save();
     addEventListener("storage", hear);
     addEventListener("pagehide", save);
@@ -63,7 +64,7 @@ class Unread extends EventTarget {
     this.#accounts.clear();
     this.#cursor = null;
     this.#state = "behind";
-    localStorage.removeItem(KEY);
+    stored.remove(KEY);
   }
 
   /** Call `listener()` after each change. Returns a function that ends this. */
@@ -191,11 +192,7 @@ class Unread extends EventTarget {
     if (this.#state === "current") this.#cursor = live.cursor ?? this.#cursor;
     if (!this.#ends.length || this.#cursor === null) return;
     const accounts = [...this.#accounts].map(([account, { unread, seen }]) => [account, [...unread], [...seen]]);
-    try {
-      localStorage.setItem(KEY, JSON.stringify({ cursor: this.#cursor, accounts }));
-    } catch {
-      // The storage is full: the counts last until the page is left.
-    }
+    stored.set(KEY, JSON.stringify({ cursor: this.#cursor, accounts }));
   }
 
   /** Add what another tab or an earlier visit has stored. */
@@ -212,9 +209,9 @@ class Unread extends EventTarget {
   }
 }
 
-function stored() {
+function lastStored() {
   try {
-    return JSON.parse(localStorage.getItem(KEY)) ?? {};
+    return JSON.parse(stored.get(KEY)) ?? {};
   } catch {
     return {};
   }
