@@ -8,8 +8,11 @@ import sys
 
 from litestar.routes import HTTPRoute
 
+from webwx.gateway.adapters.mcp.tool_table import TOOLS
+from webwx.gateway.adapters.registry import ADAPTERS
 from webwx.gateway.app import route_table
 from webwx.gateway.console import FILES
+from webwx.representations.events import EVENT_TYPES
 
 SCRIPTS = {name: file.read_text("utf-8") for name, file in FILES.items() if name.endswith(".js")}
 
@@ -68,6 +71,18 @@ def test_every_code_that_the_api_shows_has_a_chinese_sentence() -> None:
         re.findall(r'^  "?([a-z-]+)"?: "(.*[\u4e00-\u9fff].*。)",$', SCRIPTS["problem-words.js"], re.MULTILINE)
     )
     assert set(listed.stdout.split()) <= set(sentences)
+
+
+def keys_of(script: str) -> set[str]:
+    """Return the keys of the texts of a script, those with dots too."""
+    return set(re.findall(r'^  "?([\w.]+)"?: \[".+", ".*"\],$', SCRIPTS[script], re.MULTILINE))
+
+
+def test_every_type_of_event_every_adapter_and_every_action_of_an_agent_has_a_name_in_both_languages() -> None:
+    assert {*EVENT_TYPES, "webhook.test"} == keys_of("event-type-words.js")
+    assert {f"adapter_{name}" for name in ADAPTERS} == keys_of("adapter-words.js")
+    actions = {*TOOLS, "read_resource", "get_prompt", "subscribe"}
+    assert {f"mcp_{name}" for name in actions} <= keys_of("audit-log-words.js")
 
 
 ROUTES = [

@@ -69,7 +69,7 @@ async def test_deliveries_and_what_was_given_up_are_explained_in_chinese(
     await page.get_by_text("服务器已应答，但没有接受此事件。").first.wait_for()
     await button(page, "发送测试").click()
     await page.get_by_role("alert").filter(has_text="无法建立连接，未发送任何内容。").wait_for()
-    row = page.get_by_role("row").filter(has_text="webhook.test")
+    row = page.get_by_role("row").filter(has_text="Webhook 测试")
     await row.get_by_text("无法建立连接，未发送任何内容。").wait_for()
     assert await english_in(page) == []
 
@@ -97,7 +97,30 @@ async def test_the_last_error_of_a_program_is_explained_in_chinese(page: Page, g
     app.peers.note_error(program.program.id, Timeout("There was no answer."), "There was no answer.")
     await open_screen(page, "已连接的程序")
     await page.get_by_role("row").get_by_text("没有及时收到应答。").wait_for()
+    await page.get_by_role("row").get_by_text("AI 智能体（MCP）").wait_for()
     assert await english_in(page) == []
     await page.get_by_role("link", name="bot").click()
     await page.get_by_text("没有及时收到应答。").wait_for()
+    assert await english_in(page) == []
+
+
+async def test_events_and_actions_of_agents_have_chinese_names(
+    page: Page, gateway: ServedGateway, world: World
+) -> None:
+    await open_screen(page, "实时事件")
+    world.say("ahua", "me", "你好")
+    row = page.get_by_role("option").filter(has_text="文字消息")
+    await row.get_by_text("message.text", exact=True).wait_for()
+    assert await english_in(page) == []
+    records = gateway.gateway.records
+    await records.append_audit("program 1", "mcp.send_text", target="filehelper", detail="waiting_for_owner", time=0)
+    await records.append_audit("program 1", "mcp.reply", target="12", detail="chat-not-allowed", time=0)
+    await open_screen(page, "运行状况")
+    await page.get_by_role("row").filter(has_text="AI 智能体：发送文字").get_by_text("等待你确认").wait_for()
+    await (
+        page.get_by_role("row")
+        .filter(has_text="AI 智能体：回复消息")
+        .get_by_text("此程序不能使用这个会话。")
+        .wait_for()
+    )
     assert await english_in(page) == []

@@ -35,7 +35,7 @@ async def test_events_appear_are_filtered_and_shown_as_json(console: Page, world
     await console.get_by_role("searchbox", name="Type").fill("message.text")
     await row(console, "one").focus()
     await console.keyboard.press("Enter")
-    shown = console.get_by_role("dialog", name="Event message.text")
+    shown = console.get_by_role("dialog", name="Event Text")
     event = json.loads(await shown.locator("pre").inner_text())
     assert (event["type"], event["data"]["text"], event["chat_name"]) == ("message.text", "one", "阿华")
     await console.keyboard.press("Escape")

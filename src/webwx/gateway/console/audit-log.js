@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import { t } from "./audit-log-words.js";
 import { button, h } from "./dom.js";
 import { empty } from "./overlays.js";
+import { codeInWords } from "./problem-words.js";
 import { table } from "./table.js";
 import { ago } from "./times.js";
 
@@ -51,7 +52,8 @@ export function auditLog(frame) {
   }
 
   function target({ action, target: id, detail }) {
-    return [names.get(`${action.split(".")[0]}/${id}`) ?? id, detail && h("div", { class: "hint" }, detail)];
+    const words = action.startsWith("mcp.") ? (found(`mcp_${detail}`) ?? codeInWords(detail)) : detail;
+    return [names.get(`${action.split(".")[0]}/${id}`) ?? id, detail && h("div", { class: "hint" }, words)];
   }
 
   async function readNames() {
@@ -93,6 +95,8 @@ export function auditLog(frame) {
 function actionInWords(action) {
   const [noun, verb] = action.split(".");
   const what = found(`what_${noun}`);
+  const tool = noun === "mcp" && found(`mcp_${verb}`);
+  if (tool) return t("does_mcp", { what: tool });
   return found(`does_${action}`) ?? (what && found(`done_${verb}`, { what })) ?? action;
 }
 

@@ -5,6 +5,7 @@ import { call } from "./api.js";
 import { readConsumerNames } from "./consumers.js";
 import { t } from "./dead-letters-words.js";
 import { button, h } from "./dom.js";
+import { typeWithName } from "./event-type-words.js";
 import { fewAtATime } from "./few.js";
 import { arrange } from "./keyed-list.js";
 import { explainedText } from "./states.js";
@@ -20,7 +21,7 @@ export function deadLetters(frame) {
     columns: [
       { title: t("time"), cell: ({ letter }) => ago(letter.time), kind: "is-narrow" },
       { title: t("consumer"), cell: ({ consumer }) => names.cellOf(consumer) },
-      { title: t("event"), cell: ({ letter }) => [letter.event.type, h("div", { class: "hint" }, letter.event.id)] },
+      { title: t("event"), cell: ({ letter }) => [typeWithName(letter.event.type), h("div", { class: "hint" }, letter.event.id)] },
       { title: t("why"), cell: ({ letter }) => explainedText(letter.error, letter.error_code) },
       { title: t("actions"), cell: revival, kind: "is-narrow" },
     ],

@@ -3,6 +3,7 @@
 import { call } from "./api.js";
 import { button, h } from "./dom.js";
 import { t } from "./deliveries-words.js";
+import { typeWithName } from "./event-type-words.js";
 import { field, formPanel, textInput } from "./forms.js";
 import { empty } from "./overlays.js";
 import { explainedText } from "./states.js";
@@ -40,7 +41,7 @@ export function deliveries(frame, path) {
 
   function eventOf(made) {
     const origin = made.origin === "journal" ? null : h("span", { class: "tag" }, t(`origin_${made.origin}`));
-    return [made.type, " ", origin, h("div", { class: "hint" }, made.event)];
+    return [typeWithName(made.type), " ", origin, h("div", { class: "hint" }, made.event)];
   }
 
   function replayOf(made) {

@@ -3,6 +3,7 @@
 import { accountName, listAccounts } from "./account-list.js";
 import { copyable } from "./copyable.js";
 import { button, fill, h, icon, set, soon } from "./dom.js";
+import { typeName, typeWithName } from "./event-type-words.js";
 import { t } from "./events-words.js";
 import { timeOfDay } from "./formats.js";
 import { live } from "./live.js";
@@ -114,7 +115,7 @@ function open(frame) {
     const words = wordsOf(row);
     const who = [account && accountName(account), row.event?.chat_name].filter(Boolean).join(" · ");
     const time = timeOfDay(Date.parse(row.time) / 1000, true);
-    const type = row.event ? row.type : t("resetType");
+    const type = row.event ? typeWithName(row.type) : t("resetType");
     fill(
       node,
       h(
@@ -123,7 +124,7 @@ function open(frame) {
         h(
           "span",
           { class: "row-top" },
-          h("code", { class: row.event ? "row-name" : "row-name is-bad" }, type),
+          h("span", { class: row.event ? "row-name" : "row-name is-bad" }, type),
           h("time", { class: "row-time", datetime: row.time }, time),
         ),
         h("span", { class: "row-bottom" }, h("span", { class: "row-line", dir: "auto" }, [who, words].filter(Boolean).join(": "))),
@@ -139,7 +140,7 @@ function open(frame) {
 
   function showJson({ type, event }) {
     const text = copyable("JSON", JSON.stringify(event, null, 2));
-    dialog(t("oneEvent", { type }), () => h("div", { class: "panel-fields" }, text), { kind: "is-side" });
+    dialog(t("oneEvent", { type: typeName(type) }), () => h("div", { class: "panel-fields" }, text), { kind: "is-side" });
   }
 
   const drawSoon = soon(() => isOpen && draw());

@@ -161,6 +161,11 @@ const GENERAL = [
 /** What makes a sentence tell more than its code: a value in quotes, a number, a placeholder. */
 const DATA = /['"`{\d]/;
 
+/** Return the sentence of a code in the language of the page; the code itself if there is none. */
+export function codeInWords(code) {
+  return (language() !== "en" && CODES[code]) || code;
+}
+
 /**
  * Return what an error of the gateway says in the language of the page: {words, detail}. `detail` is the English sentence of
  * the gateway if it has more than `words`, else empty.

@@ -1,6 +1,7 @@
 // The form of a program: to create one, and to change it.
 
 import { accountName, listAccounts } from "./account-list.js";
+import { adapterName } from "./adapter-words.js";
 import { call, Problem } from "./api.js";
 import { h } from "./dom.js";
 import { choice, field, formPanel, partsOf, textInput } from "./forms.js";
@@ -31,7 +32,7 @@ export async function openProgramForm(frame, program, done) {
   if (adapters.length === 0) throw new Problem(0, { detail: t("noAdapters") });
   const name = textInput(program?.name ?? "", { required: true, maxlength: "100", autofocus: true });
   const adapter = choice(
-    adapters.map((each) => [each.name, each.title]),
+    adapters.map((each) => [each.name, adapterName(each.name, each.title)]),
     program?.adapter ?? adapters[0].name,
   );
   const account = choice(

@@ -1,5 +1,6 @@
 // The screen of the programs that use accounts in other protocols: a switch, a token, what is open, and configurations.
 
+import { adapterName } from "./adapter-words.js";
 import { call, GATEWAY, Problem } from "./api.js";
 import { attention } from "./attention.js";
 import { confirm, deleteButton } from "./confirm.js";
@@ -77,7 +78,7 @@ function allPrograms(frame) {
     label: t("programs"),
     columns: [
       { title: t("name"), cell: (each) => h("a", { href: addressOf("programs", each.id) }, each.name) },
-      { title: t("adapter"), cell: (each) => each.adapter },
+      { title: t("adapter"), cell: (each) => adapterName(each.adapter) },
       { title: t("state"), cell: (each) => (each.enabled ? t("on") : t("off")), kind: "is-narrow" },
       { title: t("open"), cell: (each) => String(each.peers.length), kind: "is-narrow" },
       { title: t("lastRequest"), cell: lastRequest },
@@ -124,7 +125,12 @@ function oneProgram(frame, id) {
     const card = h(
       "section",
       { class: "card" },
-      h("div", { class: "line" }, h("h3", {}, program.name), h("span", { class: "tag" }, program.adapter)),
+      h(
+        "div",
+        { class: "line" },
+        h("h3", {}, program.name),
+        h("span", { class: "tag", title: program.adapter }, adapterName(program.adapter)),
+      ),
       h("p", { class: "hint" }, `${t("state")}${t("colon")}${program.enabled ? t("on") : t("off")}`),
       h("p", { class: "hint" }, `${t("see")}${t("colon")}${chatsInWords(program.see)}`),
       h("p", { class: "hint" }, `${t("write")}${t("colon")}${chatsInWords(program.write)}`),

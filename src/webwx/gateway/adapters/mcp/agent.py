@@ -28,7 +28,7 @@ from webwx.gateway.adapters.mcp.served_account import send
 from webwx.gateway.adapters.mcp.short_texts import named_chat
 from webwx.gateway.adapters.mcp.tool_values import NamedChat, SendReceipt
 from webwx.gateway.adapters.permissions import allowed_chats, of_present_user
-from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.problems import GatewayProblem, code_of_error
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
 from webwx.model.messages import Event, Message, MessageRecalled
 from webwx.representations.times import moment
@@ -382,8 +382,8 @@ class Agent:
         outcome = "done"
         try:
             return await work
-        except GatewayProblem as error:
-            outcome = error.code
+        except (GatewayProblem, WxError) as error:
+            outcome = code_of_error(error)
             raise
         except BaseException as error:
             outcome = type(error).__name__
