@@ -715,12 +715,11 @@ class Client:
         """
         Mark a whole chat as read on the account's other devices, and in the journal for `count_unread`.
 
-        The other person is not notified.
+        The other person is not notified. A journal that cannot be written is logged only, because the chat is marked.
 
         Raises:
             UnknownContact: No contact has that name, or several have; nothing was sent.
             LoggedOut: The login ended.
-            StorageError: The journal cannot be written; the platform may have marked the chat, so call it again.
 
         Wire: webwxstatusnotify (code 1)
         """

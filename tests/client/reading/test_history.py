@@ -117,6 +117,17 @@ class TestUnread:
         await second.send_text("阿华", "an answer")
         assert await second.count_unread("阿华") == 0
 
+    async def test_a_chat_is_marked_on_the_platform_although_the_journal_fails(
+        self, log_in: LogIn, world: World, usual_journal: Journal, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client = await log_in(journal=usual_journal)
+        world.say("ahua", "me", "one")
+        await take(client, 1)
+        await usual_journal.close()
+        await client.mark_read("阿华")
+        assert world.inbox("me")["ahua"].unread == 0
+        assert "The journal does not know that a chat was marked as read" in caplog.text
+
     async def test_needs_a_journal(self, log_in: LogIn) -> None:
         client = await log_in(journal=None)
         await client.mark_read("阿华")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from webwx.client.sending.sender import SendWay, WantedSend
-from webwx.errors import InvalidRequest, RecallExpired, RecallRefused, UnknownContact, WxError
+from webwx.errors import InvalidRequest, RecallExpired, RecallRefused, StorageError, UnknownContact, WxError
 from webwx.flows import messages as message_flows
 from webwx.model.messages import Message, Receipt
 from webwx.protocol.codes import RECALL_WINDOW
@@ -15,11 +17,15 @@ from webwx.storage.lookup import find_send
 from webwx.storage.tables.outbox import Outgoing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from webwx.client.login.account_storage import AccountStorage
     from webwx.client.login.session import ClientSession
     from webwx.client.people.identities import AccountIdentities, To
     from webwx.client.people.identity_updates import IdentityUpdates
     from webwx.client.sending.sender import Sender
+
+_log = logging.getLogger("webwx.client")
 
 _CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks with whole seconds may differ."""
@@ -36,6 +42,15 @@ def check_recallable(sent: object) -> None:
         raise InvalidRequest(
             f"Only the receipt of a send, a stored send or a message can be recalled, and no {type(sent).__name__}."
         )
+
+
+@contextlib.contextmanager
+def _noted_failures() -> Iterator[None]:
+    """Go on after a failure of the journal, for a chat that the platform marks as read, or has marked."""
+    try:
+        yield
+    except StorageError as error:
+        _log.warning("The journal does not know that a chat was marked as read: %s", error)
 
 
 class Messages:
@@ -108,11 +123,14 @@ class Messages:
 
     async def mark_read(self, chat: To) -> None:
         to, now = await self._identities.target(chat), self._session.now()
-        positions = self._storage.part().read_positions if self._storage.has_journal else None
-        last = 0 if positions is None else await positions.last_entry()
+        last = 0
+        with _noted_failures():
+            if self._storage.has_journal:
+                last = await self._storage.part().read_positions.last_entry()
         await self._session.run(message_flows.mark_read(self._session.login, to, now))
-        if positions is not None:
-            await positions.mark(to, last, now)
+        if last:
+            with _noted_failures():
+                await self._storage.part().read_positions.mark(to, last, now)
 
     async def recall(self, sent: Receipt | Outgoing | Message) -> None:
         """Recall a message that this account wrote, here or on another device."""
