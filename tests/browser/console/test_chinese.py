@@ -60,8 +60,8 @@ async def test_deliveries_and_what_was_given_up_are_explained_in_chinese(
     made = await app.webhooks.create(
         StoredWebhook(id="", name="n8n", url=CLOSED, allow_private=True, created_at=0, secret="")
     )
-    world.say("ahua", "me", "你好")
     async with app.port.account(1).events.consume(made.webhook.consumer) as consumer:
+        world.say("ahua", "me", "你好")
         for event in await consumer.take():
             await consumer.give_up(event.event.number, "not-accepted: The server answered 500.")
     await open_screen(page, "Webhook")
