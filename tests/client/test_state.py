@@ -38,8 +38,7 @@ class TestLoggingIn:
     def test_continues_when_the_saved_login_has_ended(self) -> None:
         liveness = Liveness()
         with liveness.logging_in():
-            liveness.restored()
-            liveness.ended(ended())
+            liveness.restored(ended())
             inside = liveness.state
             liveness.forget()
         assert (inside, liveness.state) == (LoginState.LOGGING_IN, ONLINE)
@@ -57,6 +56,16 @@ def test_the_time_of_the_last_change_of_the_state_is_kept() -> None:
     seen.append(liveness.state_since)
     liveness.ended(ended())
     assert [*seen, liveness.state_since] == [None, 5.0, 6.0, 6.0, 9.0]
+
+
+def test_a_saved_login_that_has_ended_is_at_no_time_online() -> None:
+    changes: list[StateChange] = []
+    liveness = Liveness(changes.append)
+    for _ in range(2):  # another process may save the end again
+        liveness.restored(ended())
+        with pytest.raises(LoggedOut):
+            liveness.require()
+    assert [(each.before, each.state) for each in changes] == [(LoginState.NEW, LOGGED_OUT)]
 
 
 def test_a_saved_login_is_online_until_a_call_shows_otherwise() -> None:

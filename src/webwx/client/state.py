@@ -161,11 +161,13 @@ class Liveness:
             self._is_delayed = True
             self._report(StateChange(state=self.state, before=self.state, error=error))
 
-    def restored(self) -> None:
-        """Treat a saved login as alive until a call shows that it is not."""
+    def restored(self, end: LoggedOut | None = None) -> None:
+        """Treat a saved login as alive until a call shows that it is not; with an error, as one that has ended."""
         self.forget()
         self.is_restored = True
-        if self.state is not LoginState.LOGGING_IN:
+        if end is not None:
+            self.ended(end)
+        elif self.state is not LoginState.LOGGING_IN:
             self._enter(LoginState.ONLINE)
 
     def answered(self, now: float) -> None:

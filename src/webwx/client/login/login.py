@@ -262,9 +262,8 @@ class AccountLogin:
         async with self._restoring:  # a login must not begin while the saved login is half restored
             self._session.resume(saved)
             await self._book.load()
-            self._session.liveness.restored()
-            if saved.ended is not None:
-                self._session.liveness.ended(LoggedOut(saved.ended.text, reason=saved.ended.reason))
+            end = saved.ended
+            self._session.liveness.restored(None if end is None else LoggedOut(end.text, reason=end.reason))
         return self._session.login.account
 
     async def _is_alive(self, saved: SavedLogin, retries: _Retries) -> bool:
