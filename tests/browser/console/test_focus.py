@@ -149,8 +149,8 @@ WALK: dict[str, list[Act]] = {
         Act("Send to File Transfer Helper", "Account|Recalled|.*File Transfer Helper.*"),
     ],
     "Live events": [
-        Act("message.recalled", "Close"),
-        Act("<Escape>", "message.recalled.*"),
+        Act("Message recalled", "Close"),
+        Act("<Escape>", "Message recalled.*"),
         Act("Pause", "Go on"),
         Act("Go on", "Pause"),
         Act("Clear", "Clear|Live events"),
