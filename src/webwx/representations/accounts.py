@@ -47,7 +47,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
     """Why the account is degraded or logged out, or why its events are not read."""
     error_code: str = ""
-    """Code of this error, which `/docs/errors` explains; empty if there is none, or if it was stored without one."""
+    """Code of the error, listed at `/docs/errors`; empty without an error, or if an earlier version stored it."""
     queued: int
     """Number of sends that wait for the account."""
     settings: AccountSettings

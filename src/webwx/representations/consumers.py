@@ -186,7 +186,7 @@ class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     """Type of the last error and where it was raised."""
     error_code: str = ""
-    """Code of this error, which `/docs/errors` explains; `handler-failed` for an error that has no code of its own."""
+    """Code of the error, listed at `/docs/errors`; `handler-failed` if the error has no code of its own."""
     time: datetime
 
 

@@ -25,7 +25,7 @@ class TestedChannel(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     """Why the test has failed; empty if it has succeeded."""
     error_code: str = ""
-    """Code of this error, which `/docs/errors` explains; empty if the test has succeeded."""
+    """Code of the error, listed at `/docs/errors`; empty if the test has succeeded."""
 
 
 class TestedFallback(msgspec.Struct, frozen=True, kw_only=True):

@@ -110,7 +110,7 @@ class IncomingFileView(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     """Why the file was not saved."""
     error_code: str = ""
-    """Code of this error, which `/docs/errors` explains; empty if there is none, or if it was stored without one."""
+    """Code of the error, listed at `/docs/errors`; empty without an error, or if an earlier version stored it."""
 
 
 class IncomingFileList(msgspec.Struct, frozen=True, kw_only=True):

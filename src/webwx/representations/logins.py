@@ -33,7 +33,7 @@ class LoginView(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
     """Why the login has failed."""
     error_code: str = ""
-    """Code of this error, which `/docs/errors` explains; empty if there is none, or if it was stored without one."""
+    """Code of the error, listed at `/docs/errors`; empty without an error."""
 
 
 class CodeView(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,7 +82,7 @@ class ProgramView(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str
     """Its last error at the node that answers; empty: none since the start."""
     last_error_code: str = ""
-    """Code of the last error, which `/docs/errors` explains."""
+    """Code of the last error, listed at `/docs/errors`; empty without an error."""
     last_error_at: datetime | None
 
     def __repr__(self) -> str:

@@ -157,7 +157,7 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     """Why there was no answer."""
     error_code: str = ""
-    """Code of this error, which `/docs/errors` explains; empty if there is none, or if it was stored without one."""
+    """Code of the error, listed at `/docs/errors`; empty without an error, or if an earlier version stored it."""
     answer: str | None
     """The beginning of the answer; null without the scope `admin`, empty if private addresses are allowed."""
     next_attempt_at: datetime | None
@@ -184,7 +184,7 @@ class LostDeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     """Outcome of the last attempt."""
     error_code: str = ""
-    """Code of this outcome, which `/docs/errors` explains; `handler-failed` if it was stored without one."""
+    """Code of the outcome, listed at `/docs/errors`; `handler-failed` if an earlier version stored the outcome."""
     time: datetime
     """Time of the last attempt."""
 

@@ -10,7 +10,7 @@ class BrowserStorage {
     this.#open = open;
   }
 
-  /** Return the text of a key; null if there is none. */
+  /** Return the text that is stored under a key; null if nothing is stored. */
   get(key) {
     return this.#unstored.get(key) ?? this.#use((storage) => storage.getItem(key));
   }

@@ -161,7 +161,7 @@ const GENERAL = [
 /** What makes a sentence tell more than its code: a value in quotes, a number, a placeholder. */
 const DATA = /['"`{\d]/;
 
-/** Return the sentence of a code in the language of the page; the code itself if there is none. */
+/** Return the sentence of a code in the language of the page; an unknown code is returned unchanged. */
 export function codeInWords(code) {
   return (language() !== "en" && CODES[code]) || code;
 }
