@@ -89,14 +89,14 @@ async def _open_and_close(it: Opened) -> None:
 
 
 async def _add_media(it: Opened) -> None:
-    [entry] = await it.account.find(EntryQuery(number=it.size // 2))
+    [entry] = await it.account.find(EntryQuery(numbers=(it.size // 2,)))
     with it.account.media.begin() as (file, part):
         file.write(b"picture")
         await it.account.media.add(entry, part, time=1.0, max_total=10**9)
 
 
 async def _pass_over(it: Opened) -> None:
-    [entry] = await it.account.find(EntryQuery(number=it.size // 2 + 1))
+    [entry] = await it.account.find(EntryQuery(numbers=(it.size // 2 + 1,)))
     await it.account.media.pass_over(entry, "too_large", time=1.0)
 
 
@@ -134,7 +134,8 @@ CALLS: Mapping[tuple[Part, str], Mapping[str, Callable[[Opened], object]]] = {
         "the newest": _find(limit=50),
         "before": lambda it: it.account.find(EntryQuery(before=it.size // 2, limit=50)),
         "after": lambda it: it.account.find(EntryQuery(after=it.size // 2, limit=50)),
-        "by number": _find(number=500),
+        "by number": _find(numbers=(500,)),
+        "by numbers": _find(numbers=(500, 600), limit=2),
         "by message id": _find(message_id="500"),
         "by message ids": _find(message_ids=("500", "600")),
         "of a large chat": _find(chats=(FRIEND,), limit=50),

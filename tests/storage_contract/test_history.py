@@ -76,8 +76,11 @@ class TestLookingUp:
         assert ids(await account.find(EntryQuery(message_ids=("7", "2", "unknown", "7")))) == ["7", "2"]
         assert ids(await account.find(EntryQuery(message_ids=("7", "2"), chats=(ROOM,), until=1_008))) == ["7"]
         assert await account.find(EntryQuery(message_id="2", chats=(ROOM,))) == []
-        assert await account.find(EntryQuery(message_id="2", number=second.number + 1)) == []
-        assert ids(await account.find(EntryQuery(number=second.number, words="早上"))) == ["2"]
+        assert await account.find(EntryQuery(message_id="2", numbers=(second.number + 1,))) == []
+        assert ids(await account.find(EntryQuery(numbers=(second.number,), words="早上"))) == ["2"]
+        numbers = (second.number, second.number + 5, second.number, 10_000)
+        assert ids(await account.find(EntryQuery(numbers=numbers))) == ["7", "2"]
+        assert ids(await account.find(EntryQuery(numbers=numbers, after=0, limit=1))) == ["2"]
         assert ids(await account.find(EntryQuery(words="早上", since=1_003, until=1_006, chats=(ROOM,)))) == ["5", "3"]
         assert await account.find(EntryQuery(is_notice=True, words="早上")) == []
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FEW, MANY = 10, 1_000
 
 CALLS: dict[str, Callable[[AccountJournal, Journal], Awaitable[object]]] = {
-    "find by number": lambda account, _: account.find(EntryQuery(number=3)),
+    "find by number": lambda account, _: account.find(EntryQuery(numbers=(3,))),
     "find by id": lambda account, _: account.find(EntryQuery(message_id="3")),
     "find by words": lambda account, _: account.find(EntryQuery(words="nothing has this")),
     "find by chat": lambda account, _: account.find(EntryQuery(chats=(ContactId("@x"),))),

@@ -84,8 +84,8 @@ class EntryQuery(msgspec.Struct, frozen=True, kw_only=True):
     A reader with a cursor passes its number as `after` repeatedly: an empty result means that nothing has arrived yet.
     """
 
-    number: int | None = None
-    """The entry's number."""
+    numbers: tuple[int, ...] = ()
+    """Only entries with one of these numbers; empty for all."""
     message_id: str | None = None
     """The platform's id of a message of any age; two messages may have the same id."""
     message_ids: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ _READ = 500
 
 async def find_entry(account: AccountJournal, number: int) -> Entry | None:
     """Return the entry with a number."""
-    return next(iter(await account.find(EntryQuery(number=number, limit=1))), None)
+    return next(iter(await account.find(EntryQuery(numbers=(number,), limit=1))), None)
 
 
 async def find_message(account: AccountJournal, message_id: str) -> Entry | None:

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 from tests.storage.arrivals import FRIEND, OWN, arrival, arrived, message, messages, opened
 
 from webwx.model.events import Arrived
@@ -52,3 +53,15 @@ async def test_an_item_that_is_not_in_the_body_is_stored_beside_it(path: Path) -
 
     assert [row.raw for row in rows] == [first, mended, last]
     assert apart == [(2,)]
+
+
+async def test_a_batch_is_unpacked_once_for_all_entries_that_are_read_of_it(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each attempt to unpack a damaged body is logged."""
+    await filled(path, *messages(1, 100))
+    with contextlib.closing(connect(path, is_reader=False)) as db:
+        db.execute("UPDATE batches SET body = x'00'")
+        entries = read_entries(db, range(1, 101))
+    assert {entry.item.kind for entry in entries} == {"damaged"}
+    assert len(caplog.records) == 1

@@ -102,8 +102,8 @@ def _conditions(account: int, query: EntryQuery) -> _EntryConditions:
         values.append(value)
         conditions.append(condition.format(f"${len(values)}"))
 
-    if query.number is not None:
-        require(place, "number = {}::bigint", query.number)
+    if query.numbers:
+        require(place, "number = ANY ({}::bigint[])", list(query.numbers))
     if query.before is not None:
         require(place, "number < {}::bigint", query.before)
     if query.after is not None:

@@ -115,9 +115,9 @@ def _read(db: sqlite3.Connection, numbers: list[int], query: EntryQuery) -> list
 def _condition(account: int, query: EntryQuery) -> tuple[str, list[object]]:
     """Return the conditions of a query except the words, `before` and `after` as SQL, with their values."""
     condition, values = "e.account = ?", list[object]([account])
-    if query.number is not None:
-        condition += " AND e.number = ?"
-        values.append(query.number)
+    if query.numbers:
+        condition += " AND e.number IN (SELECT value FROM json_each(?))"
+        values.append(as_list(query.numbers))
     if query.message_id is not None:
         condition += " AND e.message_id = ?"
         values.append(clean_text(query.message_id))
@@ -171,8 +171,9 @@ class _Source(NamedTuple):
 
 def _sources(account: int, query: EntryQuery) -> list[_Source]:
     """Return the tables with the fewest candidates."""
-    if query.number is not None:
-        return [_Source("entries e WHERE 1")]
+    if query.numbers:
+        numbers = "(SELECT DISTINCT value FROM json_each(?)) n CROSS JOIN entries e ON e.number = n.value WHERE 1"
+        return [_Source(numbers, (as_list(query.numbers),))]
     if query.is_notice:
         return [_Source("entries e INDEXED BY notices WHERE 1")]
     if query.message_id is not None:
