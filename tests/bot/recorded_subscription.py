@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 import pytest
 
-from webwx.client.reading.delivered import Delivered
+from webwx.client.reading.delivered import Deferred, Delivered
 from webwx.client.reading.subscription import Subscription
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
@@ -52,7 +52,8 @@ class RecordedSubscription(Subscription):
         self.acked: list[int] = []
         self.failures: dict[int, list[str]] = {}
         self.dead: dict[int, str] = {}
-        self.read_numbers: list[int] = []
+        self.reads: list[list[int]] = []
+        """The numbers of each call of `read_again`."""
         self.asked: list[int] = []
         """The limit of each call of `take`."""
         self.deleted: set[int] = set()
@@ -70,6 +71,11 @@ class RecordedSubscription(Subscription):
         self._all = {each.entry.number: each for each in entries}
         self._waiting = list(entries)
         self._news = asyncio.Event()
+
+    @property
+    def read_numbers(self) -> list[int]:
+        """The numbers of all entries that were read again."""
+        return [number for read in self.reads for number in read]
 
     def put(self, *entries: Delivered) -> None:
         """Deliver more entries."""
@@ -109,14 +115,16 @@ class RecordedSubscription(Subscription):
         taken, self._waiting = self._waiting[:limit], self._waiting[limit:]
         return taken
 
-    async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
+    async def read_again(self, entries: Collection[Deferred]) -> dict[int, Delivered]:
         self._store()
-        self.read_numbers.append(number)
-        if number in self.deleted:
-            return None
-        return delivered(
-            number, self._all[number].entry.chat, attempt=attempt, redelivered=redelivered, crashes=crashes
-        )
+        self.reads.append([each.number for each in entries])
+        return {
+            number: delivered(
+                number, self._all[number].entry.chat, attempt=attempt, redelivered=redelivered, crashes=crashes
+            )
+            for number, attempt, redelivered, crashes in entries
+            if number not in self.deleted
+        }
 
     def show(self, number: int) -> None:
         self.shown.append(number)

@@ -8,6 +8,7 @@ import gc
 import logging
 import random
 import re
+import sys
 from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
@@ -25,10 +26,10 @@ from webwx.client.client import AsyncClient
 from webwx.errors import ConnectFailed, LoggedOut
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator
     from contextvars import Context
 
-    from webwx.client.reading.delivered import Delivered
+    from webwx.client.reading.delivered import Deferred, Delivered
 
     _T = TypeVar("_T")
 
@@ -377,6 +378,24 @@ class TestDeaths:
         run_with_virtual_clock(work)
 
 
+class ReferencedSubscription(RecordedSubscription):
+    """Counts the entries that were read again and are still in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._again: list[Delivered] = []
+
+    async def read_again(self, entries: Collection[Deferred]) -> dict[int, Delivered]:
+        found = await super().read_again(entries)
+        self._again += found.values()
+        return found
+
+    @property
+    def held(self) -> int:
+        (references_of_one,) = [sys.getrefcount(each) for each in [object()]]
+        return sum(sys.getrefcount(each) > references_of_one for each in self._again)
+
+
 class BrokenSubscription(RecordedSubscription):
     """A subscription whose acknowledgements raise an error that no code expects."""
 
@@ -697,6 +716,53 @@ class TestRoom:
             assert [10_001, *range(1, 10_001)] == subscription.acked
             assert list(range(2, 10_001)) == subscription.read_numbers
             assert (queues.counts.in_flight, queues.counts.deferred) == (0, 0)
+            await end(running)
+
+        run_with_virtual_clock(work)
+
+    def test_entries_that_wait_in_several_chats_are_read_at_once(self) -> None:
+        """Entries of one batch mostly belong to several chats, and the batch is unpacked for each read."""
+
+        async def work() -> None:
+            chats = [f"@{number}" for number in range(4)]
+            handle = GatedHandler(*chats)
+            entries = [delivered(number, chats[number % 4]) for number in range(1, 21)]
+            subscription = RecordedSubscription(*entries)
+            running = asyncio.create_task(ChatQueues(subscription, handle, in_flight=20).run())
+            await asyncio.sleep(3)
+            for door in handle.open.values():
+                door.set()
+            await until(lambda: len(subscription.acked) == 20)
+            assert [list(range(5, 21))] == [sorted(read) for read in subscription.reads]
+            await end(running)
+
+        run_with_virtual_clock(work)
+
+    def test_no_more_entries_are_read_ahead_than_may_be_in_memory(self) -> None:
+        """Chats one after another handle one entry after their entries were deferred, and hang again at the next."""
+
+        async def work() -> None:
+            gates = {number: asyncio.Event() for first in range(1, 121, 30) for number in (first, first + 1)}
+
+            async def handle(entry: Delivered, attempt: int) -> bool:
+                if entry.entry.number in gates:
+                    await gates[entry.entry.number].wait()
+                return False
+
+            subscription = ReferencedSubscription()
+            running = asyncio.create_task(ChatQueues(subscription, handle, in_flight=12).run())
+            for first in range(1, 121, 30):
+                subscription.put(*(delivered(number, f"@{first}") for number in range(first, first + 30)))
+                await asyncio.sleep(3)
+                gates[first].set()
+                await until(lambda first=first: first + 1 in subscription.shown)  # type: ignore[misc]
+                assert subscription.held <= 12 + len(subscription.shown) - len(subscription.acked)
+            for gate in gates.values():
+                gate.set()
+            await until(lambda: len(subscription.acked) == 120)
+            for first in range(1, 121, 30):
+                of_chat = range(first, first + 30)
+                assert list(of_chat) == [number for number in subscription.acked if number in of_chat]
             await end(running)
 
         run_with_virtual_clock(work)

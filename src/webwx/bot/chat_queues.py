@@ -8,7 +8,9 @@ delays no other chat.
 
 The number of entries in memory is bounded. When the limit has been reached for a second, entries that wait behind
 others of their chat are deferred: only their number is kept, and they are read from the journal again when their turn
-comes. So a chat whose handler hangs does not use up the room of all others.
+comes. So a chat whose handler hangs does not use up the room of all others. One read takes the next deferred entries of
+all chats, with an equal share for each, because they mostly come from the same batches: at most as many entries as may
+be in memory are read ahead.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,6 +29,7 @@ from webwx.bot.failures import FailureReports, describe, summarize
 from webwx.bot.journal import use_journal
 from webwx.bot.log_fields import log_fields
 from webwx.bot.questions import Dialogue
+from webwx.client.reading.delivered import Deferred
 from webwx.client.scheduler import JobScheduler
 from webwx.errors import InvalidRequest, NoAnswer
 from webwx.model.contacts import ContactId
@@ -98,16 +102,7 @@ class DeliveryCounts(msgspec.Struct, kw_only=True):
     in_flight: int = 0
     """Entries in memory now: being handled, waiting in a queue, or waiting for another attempt."""
     deferred: int = 0
-    """Entries that wait for a slow chat, with only their number in memory."""
-
-
-class _Deferred(NamedTuple):
-    """A deferred entry: the values that are needed to read it from the journal again."""
-
-    number: int
-    attempt: int
-    redelivered: bool
-    crashes: int
+    """Entries that wait for a slow chat and are read from the journal again."""
 
 
 class _ChatQueue:
@@ -120,7 +115,7 @@ class _ChatQueue:
 
     def __init__(self, chat: ContactId) -> None:
         self.chat = chat
-        self.waiting: deque[Delivered | _Deferred] = deque()
+        self.waiting: deque[Delivered | Deferred] = deque()
         self.deferred = 0
         """Number of deferred entries; while there are any, new ones are deferred as well, which keeps their order."""
         self.attempt = 0
@@ -211,6 +206,9 @@ class ChatQueues:
         """Whether an exception such as `KeyboardInterrupt` has ended a worker and the event loop."""
         self._entries_of_questions = 0
         """Number of entries in memory whose handlers wait for an answer, with the answers so far."""
+        self._read_ahead: dict[int, Delivered | None] = {}
+        """Deferred entries that were read from the journal again, by number; None: deleted meanwhile."""
+        self._reading = asyncio.Lock()
         self._finished = 0
         self._finished_before = 0
 
@@ -282,7 +280,7 @@ class ChatQueues:
             self._drop(queue)
             return
         first = queue.waiting[0]
-        crashes = first.crashes if isinstance(first, _Deferred) else first.entry.crashes
+        crashes = first.crashes if isinstance(first, Deferred) else first.entry.crashes
         # An entry whose handler has failed in this process, and did not crash it, needs no isolation any more.
         (self._waiting_for_isolation if crashes >= _ISOLATED_FROM and not queue.attempt else self._ready).append(queue)
 
@@ -292,26 +290,48 @@ class ChatQueues:
             whole = range(1, len(queue.waiting) - queue.deferred)
             for index in whole:
                 delivered = queue.waiting[index]
-                assert not isinstance(delivered, _Deferred)  # noqa: S101 - for the type checker: deferred entries come last
+                assert not isinstance(delivered, Deferred)  # noqa: S101 - for the type checker: deferred entries come last
                 queue.waiting[index] = _deferred(delivered)
             queue.deferred += len(whole)
             self.counts.deferred += len(whole)
             self.counts.in_flight -= len(whole)
         self._notify()
 
-    async def _read_first(self, queue: _ChatQueue, deferred: _Deferred) -> Delivered | None:
-        """Read a deferred first entry from the journal; return None when it was deleted meanwhile."""
-        delivered = await use_journal(
-            self._subscription.name,
-            lambda: self._subscription.read_again(
-                deferred.number, attempt=deferred.attempt, redelivered=deferred.redelivered, crashes=deferred.crashes
-            ),
-        )
+    async def _read_first(self, queue: _ChatQueue, deferred: Deferred) -> Delivered | None:
+        """Return a deferred first entry as read from the journal; None when it was deleted meanwhile."""
+        if deferred.number not in self._read_ahead:
+            async with self._reading:
+                if deferred.number not in self._read_ahead:  # another worker may have read it meanwhile
+                    await self._read_next(queue)
+        delivered = self._read_ahead.pop(deferred.number)
         queue.deferred -= 1
         self.counts.deferred -= 1
         if delivered is not None:
             queue.waiting[0] = delivered
         return delivered
+
+    async def _read_next(self, queue: _ChatQueue) -> None:
+        """Read the next deferred entries of all queues, among them the first one of this queue."""
+        entries = self._next_deferred(queue)
+        read = await use_journal(self._subscription.name, lambda: self._subscription.read_again(entries))
+        for each in entries:
+            self._read_ahead[each.number] = read.get(each.number)
+        for number in list(islice(self._read_ahead, max(0, len(self._read_ahead) - self._limit))):
+            del self._read_ahead[number]  # the oldest ones, whose chats are the slowest
+
+    def _next_deferred(self, first: _ChatQueue) -> list[Deferred]:
+        """Return the next deferred entries of each queue that were not read yet, beginning with those of `first`."""
+        queues = [first, *(queue for queue in self._queues.values() if queue.deferred and queue is not first)]
+        share = max(1, self._limit // len(queues))
+        entries: list[Deferred] = []
+        for queue in queues:
+            begin = len(queue.waiting) - queue.deferred
+            entries += (
+                entry
+                for entry in islice(queue.waiting, begin, begin + share)
+                if isinstance(entry, Deferred) and entry.number not in self._read_ahead
+            )
+        return entries[: self._limit]
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
@@ -385,7 +405,7 @@ class ChatQueues:
     async def _handle_first(self, queue: _ChatQueue, now: float) -> None:
         """Handle a queue's first entry, and make the queue ready again if it has more entries."""
         delivered = queue.waiting[0]
-        if isinstance(delivered, _Deferred):
+        if isinstance(delivered, Deferred):
             read = await self._read_first(queue, delivered)
             if read is None:  # deleted while it waited
                 self._subscription.ack(delivered.number)
@@ -538,7 +558,7 @@ class ChatQueues:
         self._start_worker()
         return None
 
-    def _end_failures(self, health: AccountHealth, entry: Delivered | _Deferred) -> None:
+    def _end_failures(self, health: AccountHealth, entry: Delivered | Deferred) -> None:
         """Forget the failures of an entry that is done, and those of the account, which is well again."""
         health.forget(_number(entry))
         if self._account_failures and not self._is_account_waiting:
@@ -609,7 +629,7 @@ class ChatQueues:
         """
         queue = self._queues.get(getattr(event, "chat", ContactId("")))
         first = queue.waiting[0] if queue is not None else None
-        if queue is None or first is None or isinstance(first, _Deferred) or first.event.number != event.number:
+        if queue is None or first is None or isinstance(first, Deferred) or first.event.number != event.number:
             raise InvalidRequest("The handler has ended; only a running handler can ask a question.")
         if queue.dialogue is None:
             queue.dialogue = Dialogue(event)
@@ -820,8 +840,8 @@ def is_last_attempt(entry: Entry, attempt: int, attempts: int) -> bool:
     return attempt >= attempts and attempt - max(entry.crashes, int(entry.redelivered)) >= attempts
 
 
-def _deferred(delivered: Delivered) -> _Deferred:
-    return _Deferred(
+def _deferred(delivered: Delivered) -> Deferred:
+    return Deferred(
         delivered.entry.number, delivered.entry.attempt, delivered.entry.redelivered, delivered.entry.crashes
     )
 
@@ -830,11 +850,11 @@ def _take_waiting(queue: _ChatQueue, dialogue: Dialogue, newest: int) -> Deliver
     """Remove and return the first waiting entry after `newest` that may be an answer; None if no entry may be."""
     for place in range(1, len(queue.waiting) - queue.deferred):
         waiting = queue.waiting[place]
-        if not isinstance(waiting, _Deferred) and waiting.entry.number > newest and dialogue.fits(waiting):
+        if not isinstance(waiting, Deferred) and waiting.entry.number > newest and dialogue.fits(waiting):
             del queue.waiting[place]
             return waiting
     return None
 
 
-def _number(waiting: Delivered | _Deferred) -> int:
-    return waiting.number if isinstance(waiting, _Deferred) else waiting.entry.number
+def _number(waiting: Delivered | Deferred) -> int:
+    return waiting.number if isinstance(waiting, Deferred) else waiting.entry.number

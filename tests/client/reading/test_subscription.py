@@ -11,6 +11,7 @@ from tests.carriers import Counted
 from tests.client.conftest import take_texts, texts
 from tests.turns import let_others_run
 
+from webwx.client.reading.delivered import Deferred
 from webwx.errors import AlreadyRunning, InvalidRequest, NoJournal, NotLoggedIn, StorageError
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginMemory
@@ -174,10 +175,15 @@ class TestReaders:
             given = next(each for each in await feed.take() if isinstance(each.event, TextMessage))
             await feed.stop()
             counted.calls.clear()
-            again = await feed.read_again(given.entry.number, attempt=2, redelivered=True, crashes=0)
-            assert again is not None
+            found = await feed.read_again(
+                [
+                    Deferred(given.entry.number, attempt=2, redelivered=True, crashes=0),
+                    Deferred(10_000, attempt=1, redelivered=False, crashes=0),
+                ]
+            )
+            assert list(found) == [given.entry.number]
+            again = found[given.entry.number]
             assert (again.entry.attempt, again.event) == (2, msgspec.structs.replace(given.event, redelivered=True))
-            assert await feed.read_again(10_000, attempt=1, redelivered=False, crashes=0) is None
             assert await feed.take() == []
             feed.ack(given.entry.number)
             await feed.flush()

@@ -28,9 +28,7 @@ async def test_each_missing_method_raises_the_same_error_with_its_reason_and_wit
             "purge_history: no key may delete": lambda: client.purge_history(before=1),
             "purge_kept: no key may delete": lambda: client.purge_kept(),
             "queue_file: the gateway stores a file": lambda: client.queue_file("a", "b.txt", key="c"),
-            "read_again: a bot runs inside": lambda: subscription.read_again(
-                1, attempt=1, redelivered=False, crashes=0
-            ),
+            "read_again: a bot runs inside": lambda: subscription.read_again([]),
             "sends a sticker as a GIF": lambda: client.send_sticker("a", "0" * 32),
         }
         for sentence, call in calls.items():

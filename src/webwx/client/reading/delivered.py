@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from webwx.model.messages import Event
@@ -13,3 +15,12 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
 
     entry: Entry
     event: Event
+
+
+class Deferred(NamedTuple):
+    """A delivered entry that is not in memory: the values that are needed to read it from the journal again."""
+
+    number: int
+    attempt: int
+    redelivered: bool
+    crashes: int

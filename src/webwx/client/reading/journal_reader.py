@@ -14,17 +14,19 @@ from webwx.client.reading.subscription import Subscription
 from webwx.client.retry import retry
 from webwx.errors import InvalidRequest, StorageError
 from webwx.override import override
-from webwx.storage.lookup import find_entry
+from webwx.storage.entries import EntryQuery
 from webwx.storage.tables.media import ARCHIVE_CONSUMER
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from webwx.client.login.account_storage import AccountStorage
+    from webwx.client.reading.delivered import Deferred
     from webwx.client.reading.history import MessageHistory
     from webwx.client.sync.sync_loop import SyncLoop
     from webwx.storage.base import AccountJournal
     from webwx.storage.consumer import Consumer
+    from webwx.storage.entries import Entry
 
 T = TypeVar("T")
 
@@ -130,13 +132,12 @@ class JournalReader(Subscription):
         return []
 
     @override
-    async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
-        entry = await find_entry(self._storage.part(), number)
-        if entry is None:
-            return None
-        entry = msgspec.structs.replace(entry, attempt=attempt, redelivered=redelivered, crashes=crashes)
-        (event,) = await self._history.events_of([entry])
-        return Delivered(entry, event)
+    async def read_again(self, entries: Collection[Deferred]) -> dict[int, Delivered]:
+        earlier = {each.number: each for each in entries}
+        found = await self._storage.part().find(EntryQuery(numbers=tuple(earlier), limit=len(earlier)))
+        again = [_as_before(entry, earlier[entry.number]) for entry in found]
+        events = await self._history.events_of(again)
+        return {entry.number: Delivered(entry, event) for entry, event in zip(again, events, strict=True)}
 
     @override
     def show(self, number: int) -> None:
@@ -196,3 +197,10 @@ class JournalReader(Subscription):
             return self._follows
 
         return await retry(read, StorageError, is_worth_it=is_worth_it, backoff=self._sync.backoff())
+
+
+def _as_before(entry: Entry, earlier: Deferred) -> Entry:
+    """Return an entry that was read again as it was delivered."""
+    return msgspec.structs.replace(
+        entry, attempt=earlier.attempt, redelivered=earlier.redelivered, crashes=earlier.crashes
+    )

@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from types import TracebackType
     from typing import Self
 
-    from webwx.client.reading.delivered import Delivered
+    from webwx.client.reading.delivered import Deferred, Delivered
     from webwx.storage.base import AccountJournal
     from webwx.storage.consumer import Consumer
 
@@ -107,12 +108,12 @@ class Subscription(ABC):
         ...
 
     @abstractmethod
-    async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
+    async def read_again(self, entries: Collection[Deferred]) -> dict[int, Delivered]:
         """
-        Read an entry again by its number; None if it was deleted meanwhile.
+        Read entries again, all at once, and return them by their numbers, without those that were deleted meanwhile.
 
         Raises:
-            NotThroughGateway: It is an entry of a gateway.
+            NotThroughGateway: They are entries of a gateway.
         """
         ...
 

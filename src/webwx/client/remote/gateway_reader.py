@@ -40,6 +40,7 @@ from webwx.storage.entries import Entry
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from webwx.client.reading.delivered import Deferred
     from webwx.client.remote.calls import GatewayCalls
     from webwx.representations.consumers import ClientFrame
     from webwx.transport.aiohttp_transport import TextSocket
@@ -218,7 +219,7 @@ class GatewayReader(Subscription):
         """Refuse."""
         raise not_offered("consumer")
 
-    async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> NoReturn:  # noqa: ARG002 - it is refused
+    async def read_again(self, entries: Collection[Deferred]) -> NoReturn:  # noqa: ARG002 - it is refused
         """Refuse."""
         raise not_offered("read_again")
 
