@@ -7,6 +7,8 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.tcp_server import tcp_server
+
 from webwx.gateway.webhooks.webhooks import StoredWebhook
 
 if TYPE_CHECKING:
@@ -90,7 +92,6 @@ async def added(running: Running, receiver: WebhookReceiver, **fields: Any) -> S
 async def webhook_receiver() -> AsyncIterator[WebhookReceiver]:
     """Serve on a free port of this machine."""
     receiver = WebhookReceiver()
-    listener = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    async with listener:
-        receiver.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/in"
+    async with tcp_server(receiver.serve) as port:
+        receiver.url = f"http://127.0.0.1:{port}/in"
         yield receiver

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from tests.client.remote.conftest import QUICK
+from tests.tcp_server import tcp_server
 
 from webwx.client.client import AsyncClient
 from webwx.errors import (
@@ -44,10 +45,10 @@ class Scripted:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[AsyncClient]:
-        server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with server, AsyncClient(gateway=self.url, key=KEY, account="me", timeouts=QUICK) as client:
-            yield client
+        async with tcp_server(self._answer) as port:
+            self.url = f"http://127.0.0.1:{port}"
+            async with AsyncClient(gateway=self.url, key=KEY, account="me", timeouts=QUICK) as client:
+                yield client
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -20,6 +20,7 @@ from tests.gateway.api.test_consumer_socket import ask, next_text
 from tests.gateway.api.test_events import consumer_socket, receive, socket_to
 from tests.gateway.api.test_messages import picture
 from tests.gateway.conftest import SERVER, Running
+from tests.tcp_server import tcp_server
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
@@ -591,9 +592,8 @@ class BreakingServer:
 async def breaking(start: bytes = b"") -> AsyncIterator[tuple[httpx.AsyncClient, BreakingServer]]:
     """Serve a node that believes a breaking server to be the owner; yield its client and the server."""
     broken = BreakingServer(start)
-    async with await asyncio.start_server(broken.serve, "127.0.0.1", 0) as server:
-        host, port = server.sockets[0].getsockname()
-        node = Node(Owner(), Table(f"http://{host}:{port}"))
+    async with tcp_server(broken.serve) as port:
+        node = Node(Owner(), Table(f"http://127.0.0.1:{port}"))
         async with node.served() as url, httpx.AsyncClient(base_url=url) as client:
             yield client, broken
 

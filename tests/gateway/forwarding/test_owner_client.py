@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.tcp_server import tcp_server
 
 from webwx.errors import ConnectFailed, TransportError
 from webwx.gateway.forwarding.owner_client import OwnerClient, UpgradeRefused
@@ -43,8 +44,8 @@ class Server:
 async def talking_to(*answers: bytes) -> AsyncIterator[tuple[OwnerClient, Server]]:
     """Yield a client and a server that sends the answers."""
     server, client = Server(*answers), OwnerClient()
-    async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
-        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/a"
+    async with tcp_server(server.serve) as port:
+        server.url = f"http://127.0.0.1:{port}/a"
         try:
             yield client, server
         finally:

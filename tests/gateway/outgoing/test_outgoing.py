@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.virtual_loop import VirtualClockLoop, on_virtual_clock
+from tests.tcp_server import tcp_server
 
 from webwx.errors import ConnectFailed, Timeout, TransportError
 from webwx.gateway.outgoing.addresses import AddressRefused
@@ -45,9 +46,7 @@ class HookServer:
 @pytest.fixture
 async def server() -> AsyncIterator[HookServer]:
     hooks = HookServer()
-    listener = await asyncio.start_server(hooks.serve, "127.0.0.1", 0)
-    hooks.port = listener.sockets[0].getsockname()[1]
-    async with listener:
+    async with tcp_server(hooks.serve) as hooks.port:
         yield hooks
 
 
@@ -207,10 +206,8 @@ async def test_an_answer_that_a_blocked_loop_has_delayed_is_not_late() -> None:
 
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualClockLoop)
-    listener = await asyncio.start_server(talk, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
-    async with listener, OutgoingClient() as client:
-        assert (await client.post(url, b"", {}, allow_private=True)).status == 204
+    async with tcp_server(talk) as port, OutgoingClient() as client:
+        assert (await client.post(f"http://127.0.0.1:{port}/", b"", {}, allow_private=True)).status == 204
 
 
 @on_virtual_clock
@@ -228,11 +225,13 @@ async def test_a_hundred_connections_are_open_at_once() -> None:
 async def silent_server() -> AsyncIterator[tuple[str, list[asyncio.StreamWriter]]]:
     """Accept connections and never answer; yield the address and the connections."""
     connections: list[asyncio.StreamWriter] = []
-    listener = await asyncio.start_server(lambda _, writer: connections.append(writer), "127.0.0.1", 0)
-    async with listener:
-        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/", connections
-        for writer in connections:
-            writer.close()
+
+    async def wait(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        await asyncio.Event().wait()
+
+    async with tcp_server(wait) as port:
+        yield f"http://127.0.0.1:{port}/", connections
 
 
 async def test_no_cookie_of_a_server_is_stored(server: HookServer) -> None:

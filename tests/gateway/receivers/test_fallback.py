@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.virtual_loop import on_virtual_clock
+from tests.tcp_server import tcp_server
 
 from webwx.errors import InvalidSettings
 from webwx.gateway.accounts.account import AccountStatus
@@ -170,9 +171,8 @@ async def test_a_webhook_is_called() -> None:
         writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with tcp_server(serve) as port:
+        url = f"http://127.0.0.1:{port}"
         await WebhookChannel(f"{url}/ok", allow_private=True).send("s", "t")
         with pytest.raises(ChannelFailed, match="answered with status 500"):
             await WebhookChannel(f"{url}/broken", allow_private=True).send("s", "t")
@@ -195,9 +195,7 @@ async def test_a_mail_is_sent() -> None:
             writer.write(b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 ok\r\n")
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with tcp_server(serve) as port:
         table = FallbackTable(smtp_host="127.0.0.1", smtp_port=port, mail_to="me@example.org")
         await MailChannel(table).send("Subject of it", "the text")
     assert b"Subject: Subject of it" in received[0]

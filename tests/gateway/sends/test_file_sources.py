@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.conftest import PNG
+from tests.tcp_server import tcp_server
 
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.outgoing.addresses import AddressRefused
@@ -50,9 +51,8 @@ async def picture_server() -> AsyncIterator[str]:
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with tcp_server(answer) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def content_of(sources: FileSources, upload: StoredUpload) -> bytes:
