@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.gateway.cluster_nodes import node
-from tests.gateway.webhook_receiver import webhook_receiver
+from tests.gateway.webhook_receiver import until_accepted, webhook_receiver
 from tests.postgres import TemporarySchema
 
 from webwx.gateway.notify.message import OutgoingMessage
@@ -46,6 +46,7 @@ async def test_a_webhook_of_one_gateway_is_called_once_by_the_owner_and_after_a_
                     await asyncio.sleep(0.05)
             sandbox.world.say("ahua", "me", "one")
             assert await receiver.texts(1) == ["one"]
+            await until_accepted(account.client, made.webhook)
         sandbox.world.say("ahua", "me", "between")
         async with node(schema, sandbox, tmp_path / "b") as second:
             await second.until_owned(number)

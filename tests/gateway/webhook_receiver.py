@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.gateway.conftest import Running
 
+    from webwx.client.client import AsyncClient
+
 
 class ReceivedRequest(NamedTuple):
     headers: dict[str, str]
@@ -86,6 +88,15 @@ async def added(running: Running, receiver: WebhookReceiver, **fields: Any) -> S
     )
     await running.gateway.deliveries.apply(made.webhook.id)
     return made.webhook
+
+
+async def until_accepted(client: AsyncClient, webhook: StoredWebhook) -> None:
+    """Wait until the answers to all events are read and stored, so that a later gateway sends none of them again."""
+    async with asyncio.timeout(20):
+        while any(  # noqa: ASYNC110 - the receiver has answered before the gateway reads it
+            each.waiting for each in await client.list_consumers() if each.name == webhook.consumer
+        ):
+            await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager

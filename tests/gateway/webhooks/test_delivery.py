@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from standardwebhooks import Webhook
 from tests.client.virtual_loop import on_virtual_clock
-from tests.gateway.webhook_receiver import Pauses, added
+from tests.gateway.webhook_receiver import Pauses, added, until_accepted
 
 from webwx.gateway.accounts.account_sends import TextContent
 from webwx.gateway.webhooks.request import PRIVATE_PAUSES
@@ -128,9 +128,10 @@ async def test_a_restart_continues_from_the_stored_position(
     receiver.answer = lambda request: "500 No" if request.text == "broken" else "200 OK"
     async with start_gateway(sleep=pauses) as running:
         await running.log_in()
-        await added(running, receiver)
+        webhook = await added(running, receiver)
         running.world.say("zhangsan", "me", "delivered")
         assert await receiver.texts(1) == ["delivered"]
+        await until_accepted(running.port.account(1).client, webhook)
         running.world.say("ahua", "me", "broken")
         running.world.say("ahua", "me", "after it")
         await pauses.begun.wait()
@@ -183,7 +184,7 @@ async def test_a_restart_continues_the_schedule_of_a_failed_event(
     pauses = Pauses(lasts=True)
     async with start_gateway(sleep=pauses) as running:
         await running.log_in()
-        await added(running, receiver)
+        webhook = await added(running, receiver)
         running.world.say("ahua", "me", "one")
         await pauses.begun.wait()
     assert await receiver.texts(1) == ["one"]
@@ -195,6 +196,7 @@ async def test_a_restart_continues_the_schedule_of_a_failed_event(
         assert receiver.requests.empty()
         pauses.released.set()
         assert await receiver.texts(1) == ["one"]
+        await until_accepted(running.port.account(1).client, webhook)
     assert pauses.seconds == pytest.approx([47.0])
     async with start_gateway(sleep=pauses) as running:
         running.world.say("ahua", "me", "two")

@@ -25,7 +25,11 @@ def replay_path(webhook: StoredWebhook) -> str:
 
 
 async def replay(client: httpx.AsyncClient, webhook: StoredWebhook, **body: Any) -> httpx.Response:
-    return await client.post(replay_path(webhook), json=body)
+    """Ask for a replay once no earlier one runs; the last answer of an earlier one may have arrived just now."""
+    while True:
+        answer = await client.post(replay_path(webhook), json=body)
+        if answer.status_code != 409 or "earlier replay" not in answer.text:
+            return answer
 
 
 async def test_named_events_are_sent_again_with_their_ids(online: Running, receiver: WebhookReceiver) -> None:
@@ -42,8 +46,10 @@ async def test_named_events_are_sent_again_with_their_ids(online: Running, recei
         online.world.say("ahua", "me", "new")
         assert await receiver.texts(1) == ["new"]
         assert receiver.requests.empty()
-        deliveries = (await client.get(f"/api/v1/webhooks/{webhook.id}/deliveries")).json()["deliveries"]
-    assert [each["origin"] for each in deliveries[1:3]] == ["replay", "replay"]
+        path = f"/api/v1/webhooks/{webhook.id}/deliveries"
+        while len(deliveries := (await client.get(path)).json()["deliveries"]) < 6:  # the last answer is not read yet
+            pass
+    assert [each["origin"] for each in deliveries].count("replay") == 2
 
 
 async def test_the_wanted_events_of_a_time_are_sent_again(online: Running, receiver: WebhookReceiver) -> None:
