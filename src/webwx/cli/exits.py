@@ -57,7 +57,8 @@ def explain(error: Exception) -> tuple[Exit, str]:
         case click.ClickException():
             return Exit(error.exit_code), error.format_message()
         case WxError():
-            return outcome_of(error).exit, _join(str(error), _next_step(error))
+            notes: list[str] = getattr(error, "__notes__", [])
+            return outcome_of(error).exit, " ".join([_join(str(error), _next_step(error)), *notes])
         case OSError():
             return Exit.FAILED, _explain_os_error(error)
         case _unforeseen:

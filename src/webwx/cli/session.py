@@ -8,6 +8,7 @@ its own; the saved login connects them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import io
@@ -144,6 +145,24 @@ class Session:
         if gateway is None or gateway.pid != error.pid:
             return error
         return AlreadyRunning(f"The gateway at {gateway.url} is syncing this login", pid=gateway.pid)
+
+    async def noting_other_logins(self, work: Coroutine[Any, Any, None]) -> None:
+        """
+        Do the work; if no login is saved for it, add a note to the exception about those of other servers or accounts.
+
+        Raises:
+            NotLoggedIn: The work needs a login.
+        """
+        try:
+            await work
+        except NotLoggedIn as error:
+            from webwx.cli.other_logins import other_logins  # only a failure needs it
+
+            with contextlib.suppress(StorageError):  # the failure of the work is reported, not that of the note
+                async with self.storage() as storage:
+                    if note := await other_logins(self.settings, storage):
+                        error.add_note(note)
+            raise
 
     def announce(self, text: str) -> None:
         """Print on a terminal a notice about the work of a command that has no results yet."""
@@ -369,7 +388,7 @@ def command(
             session = Session(values)
             session.is_endless = endless
             try:
-                runner(_until_sigterm(work(session, **arguments)))
+                runner(_until_sigterm(session.noting_other_logins(work(session, **arguments))))
             except asyncio.CancelledError:
                 raise click.exceptions.Exit(Exit.DONE if session.is_endless else Exit.TERMINATED) from None
             except AlreadyRunning as error:
