@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 import pytest
-from tests.docs.pages import PAGES, ROOT, TRANSLATIONS, SavedFile, name, original, steps
+from tests.docs.pages import PAGES, ROOT, SERVER, TRANSLATIONS, SavedFile, name, original, steps
 
 import webwx.errors
 from webwx.cli.options import common_options
@@ -268,6 +268,13 @@ def test_no_command_of_a_page_can_wait_for_ever(page: Path) -> None:
             assert not re.match(r"(until|while|sleep) ", command.typed), "a loop or a pause depends on timing"
             assert command.typed != "wait", "plain `wait` also waits for the sandbox if that runs in the same shell"
             assert not re.search(r"\blisten\b(?!.*--timeout)", command.typed), "`listen` needs a --timeout"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_page_with_commands_for_a_sandbox_tells_how_to_start_it(page: Path) -> None:
+    commands = [command.typed for step in steps(page) if isinstance(step, list) for command in step]
+    if f"export WEBWX_SERVER={SERVER}" in commands:
+        assert "webwx sandbox" in page.read_text(encoding="utf-8")
 
 
 # -- links -----------------------------------------------------------------------------------------------------------
