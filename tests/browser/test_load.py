@@ -15,7 +15,7 @@ from tests.browser.console.test_chats import client_of
 from tests.browser.network import PATIENCE
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
     from tests.browser.console.console_user import ServedGateway
     from tests.secret_scanner import SecretScanner
 
@@ -52,3 +52,20 @@ async def test_both_pages_stay_small_with_many_chats_and_messages(
     for walk in (console, phones):
         assert 500 < walk.nodes <= MOST_NODES
     assert 100 < walk.made <= MOST_MADE
+
+
+async def test_the_document_is_ready_before_the_script_that_fills_it(chromium: Browser, served: RunningSandbox) -> None:
+    page = await chromium.new_page()
+    page.set_default_timeout(PATIENCE)
+    is_ready = asyncio.Event()
+
+    async def after_the_document(route: Route) -> None:
+        await is_ready.wait()
+        await route.continue_()
+
+    await page.route("**/phone.js", after_the_document)
+    # Else the browser lays out the page in the task of its last script, and this is the longest of all.
+    await page.goto(f"{served.url}/phone", wait_until="domcontentloaded")
+    is_ready.set()
+    await page.get_by_role("navigation", name="Views").wait_for()
+    await page.close()

@@ -400,8 +400,8 @@ export function conversation({ showDetails }) {
   }
 
   function readIfUnread() {
-    const isInView = !document.hidden && element.checkVisibility();
-    if (isInView && store.messages.length && store.rows.get(store.chat)?.unread) read();
+    const isUnread = store.messages.length > 0 && store.rows.get(store.chat)?.unread;
+    if (isUnread && !document.hidden && element.checkVisibility()) read();
   }
 
   // A picture that loads late must not push the newest message out of view.
@@ -415,7 +415,7 @@ export function conversation({ showDetails }) {
     renew();
   });
   store.on(
-    "members contacts people place",
+    "members contacts people",
     soon(() => store.chat && update()),
   );
   store.on("contacts", soon(redraw));
