@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,6 +14,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException
 from webwx import errors
 from webwx.errors import WxError
 from webwx.gateway.problems import (
+    FAILURES,
     HANDLERS,
     KINDS,
     GatewayProblem,
@@ -20,7 +22,9 @@ from webwx.gateway.problems import (
     code_of_error,
     error_pages,
     problem_of,
+    public_sentence_of,
     read_failure,
+    sentence_of,
     store_failure,
 )
 from webwx.representations.problems import code_of
@@ -65,9 +69,9 @@ def test_every_code_has_a_page_and_one_meaning() -> None:
     [
         (store_failure("timeout", "No answer."), "timeout", "No answer."),
         (store_failure("not-accepted", "The server answered 500."), "not-accepted", "The server answered 500."),
-        (store_failure("unknown-contact"), "unknown-contact", "unknown-contact"),
+        (store_failure("unknown-contact"), "unknown-contact", "No contact of this login has that name or id."),
         ("ConnectFailed at shop.py:9", "connect-failed", "ConnectFailed at shop.py:9"),
-        ("RateLimited", "rate-limited", "RateLimited"),
+        ("RateLimited", "rate-limited", "Too many calls; wait minutes, not seconds."),
         ("KeyError at shop.py:9", "handler-failed", "KeyError at shop.py:9"),
         ("The server answered 500.", "handler-failed", "The server answered 500."),
         ("no end within 5 s", "handler-failed", "no end within 5 s"),
@@ -77,6 +81,24 @@ def test_every_code_has_a_page_and_one_meaning() -> None:
 )
 def test_a_stored_failure_of_any_program_has_a_code(stored: str, code: str, text: str) -> None:
     assert read_failure(stored) == (code, text)
+
+
+def test_every_code_has_a_sentence_for_a_person() -> None:
+    library = {
+        code_of(kind)
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, WxError)
+    }  # fmt: skip
+    for code in (*KINDS, *FAILURES, *library):
+        sentence = sentence_of(code)
+        assert sentence.endswith(".")
+        assert not re.search("[`_]|class|text of the error", sentence), sentence
+
+
+def test_the_public_sentence_of_an_error_has_no_text_of_a_chat() -> None:
+    assert public_sentence_of(ValueError("a text of a chat")) == "The gateway failed; its log says where."
+    assert public_sentence_of(errors.UnknownContact("a text of a chat")) == sentence_of("unknown-contact")
+    assert public_sentence_of(GatewayProblem("conflict", "The name is used.")) == "The name is used."
 
 
 def test_the_code_of_an_error_is_that_of_the_answer_to_its_request() -> None:

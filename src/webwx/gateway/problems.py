@@ -82,6 +82,15 @@ KINDS: dict[str, Kind] = {
 }
 """The kinds of errors by their codes, in addition to the errors of the library."""
 
+_TITLES = {
+    "login-refused": "This account may not log in on this host.",
+    "not-forwardable": "The message has no content that can be forwarded.",
+    "not-on-this-host": "The chosen host does not offer this call.",
+    "rate-limit-reached": "The account's own rate limit allows nothing more for now; nothing was sent.",
+    "wx-error": "The call failed.",
+}
+"""Titles of errors of the library, by their codes, of which the docstrings explain the class or its attributes."""
+
 CHANNEL_FAILED = "channel-failed"
 HANDLER_FAILED = "handler-failed"
 LOGIN_STOPPED = "login-stopped"
@@ -95,7 +104,7 @@ FAILURES = {
 }
 """What else can fail, by its code; no request is answered with these codes."""
 
-_STORED = re.compile(r"(?P<code>[a-z-]+)(?:: (?P<text>.+))?|(?P<type>[A-Z]\w*)(?: at .+)?", re.DOTALL)
+_STORED = re.compile(r"(?P<code>[a-z-]+)(?:: (?P<text>.+))?|(?P<type>[A-Z]\w*)(?P<place> at .+)?", re.DOTALL)
 """A failure as the consumers of this gateway store it, or as the library describes an error."""
 
 
@@ -196,7 +205,7 @@ def _kinds_of_library() -> Iterator[type[WxError]]:
         yield kind
 
 
-def code_of_error(error: Exception) -> str:
+def code_of_error(error: BaseException) -> str:
     """Return the code of the problem with which a request is answered that raises an error."""
     match error:
         case GatewayProblem():
@@ -207,6 +216,21 @@ def code_of_error(error: Exception) -> str:
             return BY_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal-error")
         case _:
             return "internal-error"
+
+
+def sentence_of(code: str) -> str:
+    """Return the sentence about the errors with a code, which is a code of a problem or of `FAILURES`."""
+    return FAILURES[code] if code in FAILURES else error_pages()[code][1]
+
+
+def public_sentence_of(error: BaseException) -> str:
+    """
+    Return a sentence about an error without secrets and texts of chats.
+
+    The detail of an error of the gateway has none; the text of any other error may have some, so the sentence is that
+    of its code.
+    """
+    return str(error) if isinstance(error, GatewayProblem) else sentence_of(code_of_error(error))
 
 
 class ReadFailure(NamedTuple):
@@ -223,12 +247,16 @@ def store_failure(code: str, text: str = "") -> str:
 
 
 def read_failure(stored: str) -> ReadFailure:
-    """Return the code and the text of a failure that a consumer has stored: one of the gateway, or any program."""
+    """
+    Return the code and the text of a failure that a consumer has stored: one of the gateway, or any program.
+
+    A failure without a text and without a place in a program has the sentence of its code.
+    """
     found = _STORED.fullmatch(stored)
     if found is not None:
         code = found["code"] or code_of_name(found["type"])
-        if code in FAILURES or code in KINDS or code in map(code_of, _kinds_of_library()):
-            return ReadFailure(code, found["text"] or stored)
+        if code in FAILURES or code in error_pages():
+            return ReadFailure(code, found["text"] or (stored if found["place"] else sentence_of(code)))
     return ReadFailure(HANDLER_FAILED, stored)
 
 
@@ -237,6 +265,8 @@ def _path(code: str) -> str:
 
 
 def _title(kind: type[WxError]) -> str:
+    if title := _TITLES.get(code_of(kind)):
+        return title
     lines = (kind.__doc__ or "").strip().splitlines()
     return lines[0] if lines else kind.__name__
 

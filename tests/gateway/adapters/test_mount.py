@@ -79,7 +79,7 @@ async def test_an_error_of_an_adapter_is_answered_without_its_text(
         answer = await client.post(f"/note{made['token']}/send", json={})
         shown = (await owner.get(f"/api/v1/programs/{made['program']['id']}")).json()
     assert (answer.status_code, answer.json()["error"]) == (500, "internal-error")
-    assert (shown["last_error"], shown["peers"]) == ("ValueError", [])
+    assert (shown["last_error"], shown["peers"]) == ("The gateway failed; its log says where.", [])
     assert "ValueError" in caplog.text
     assert "a text of a chat" not in caplog.text
 

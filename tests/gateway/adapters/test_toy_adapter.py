@@ -18,6 +18,9 @@ from tests.gateway.conftest import BASE, texts
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from webwx.errors import UnknownContact
+from webwx.gateway.problems import GatewayProblem
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -178,6 +181,34 @@ async def test_a_push_that_fails_is_shown_with_its_program(noted: Running, recei
         shown = (await client.get(f"/api/v1/programs/{program}")).json()
     assert (shown["last_error"], shown["last_error_code"]) == ("The server answered 500.", "transport-error")
     assert BASE not in shown["last_error"]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence", "code"),
+    [
+        (UnknownContact("No 'Boss'."), "No contact of this login has that name or id.", "unknown-contact"),
+        (GatewayProblem("no-owner"), "No node that can be reached owns the account now; nothing was done.", "no-owner"),
+    ],
+)  # fmt: skip
+async def test_a_push_that_fails_is_shown_as_a_sentence_without_the_text_of_the_error(
+    noted: Running,
+    receiver: WebhookReceiver,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    sentence: str,
+    code: str,
+) -> None:
+    async def fail(*_: object) -> None:
+        raise error
+
+    made = await created(noted, see=["*"], options={"url": receiver.url, **PRIVATE})
+    monkeypatch.setattr(sys.modules[f"{PACKAGE}.adapter"], "note_of", fail)
+    noted.world.say("ahua", "me", "hello")
+    peers, program = noted.gateway.peers, made["program"]["id"]
+    async with asyncio.timeout(20):
+        while not peers.of(program).last_error:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0)
+    assert (peers.of(program).last_error, peers.of(program).last_error_code) == (sentence, code)
 
 
 async def test_a_connection_at_a_node_that_does_not_run_the_account_belongs_to_the_owner_until_it_leaves(

@@ -26,7 +26,7 @@ from webwx.gateway.adapters.registry import PREFIX, adapter_of, load_adapter
 from webwx.gateway.http.front import client_address
 from webwx.gateway.http.refusals import refuse
 from webwx.gateway.http.unauthenticated import admit
-from webwx.gateway.problems import GatewayProblem, answer_of
+from webwx.gateway.problems import GatewayProblem, answer_of, public_sentence_of
 from webwx.override import override
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class AdapterMount:
                     await adapter.answer(replace(request, stream=stream))
         except Exception as error:  # noqa: BLE001 - an adapter and its libraries may raise anything
             if program is not None:
-                self._peers.note_error(program.id, error, _name(error))
+                self._peers.note_error(program.id, error, public_sentence_of(error))
             await answer.fail(adapter, request, error)
 
     async def _identify(self, adapter: Adapter, name: str, scope: Scope) -> StoredProgram | None:
@@ -432,8 +432,3 @@ def _agent(scope: Scope) -> str:
 
 def _too_large(limit: int) -> GatewayProblem:
     return GatewayProblem("body-too-large", f"A body has at most {limit} bytes.")
-
-
-def _name(error: Exception) -> str:
-    """Return what the console shows of an error, which may hold a text of a chat."""
-    return f"{type(error).__name__}: {error}" if isinstance(error, GatewayProblem) else type(error).__name__

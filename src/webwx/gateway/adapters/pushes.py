@@ -14,7 +14,7 @@ from webwx.gateway.accounts.consumers import RunningConsumers, require_room
 from webwx.gateway.adapters.permissions import EVERY_CHAT, allowed_chats
 from webwx.gateway.adapters.program import CONSUMER_PREFIX
 from webwx.gateway.owned_records import OwnedRecords
-from webwx.gateway.problems import GatewayProblem, code_of_error
+from webwx.gateway.problems import GatewayProblem, code_of_error, public_sentence_of
 from webwx.gateway.queues.keyed_queue import Failure, KeyedQueue
 from webwx.gateway.queues.retry_times import RetryTimes
 from webwx.model.contacts import FILEHELPER
@@ -162,9 +162,9 @@ class _PushWork:
         except (LoggedOut, NotLoggedIn):
             raise
         except (GatewayProblem, WxError) as error:
-            code = code_of_error(error)
-            self._peers.note_error(self._program.id, error, str(error) if isinstance(error, TransportError) else code)
-            return Failure(code=code)
+            text = str(error) if isinstance(error, TransportError) else public_sentence_of(error)
+            self._peers.note_error(self._program.id, error, text)
+            return Failure(code=code_of_error(error))
         return None
 
     async def _sees(self, account: GatewayAccount, account_event: AccountEvent) -> bool:

@@ -65,7 +65,7 @@ TEXTS = {
     "key_id": "9f3a5c71",
     "kind": "text",
     "label": "Home",
-    "last_error": "Timeout",
+    "last_error": "No answer came in time.",
     "last_error_code": "timeout",
     "media_type": "application/pdf",
     "member": "Ah Hua",
