@@ -27,6 +27,8 @@ class BotView(msgspec.Struct, frozen=True, kw_only=True):
     """
     error: str | None
     """Why the bot has failed or ended."""
+    error_code: str = ""
+    """Code of the error, listed at `/docs/errors`; empty without an error."""
     handled: int
     """Number of events that were handled since the start."""
     failed_attempts: int

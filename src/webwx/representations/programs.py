@@ -160,6 +160,10 @@ class ConfirmationView(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime | None
     """Time until which the owner can answer; null: the owner was not asked yet."""
+    error: str = ""
+    """Why an accepted send was not made; empty if it has not failed."""
+    error_code: str = ""
+    """Code of the error, listed at `/docs/errors`; empty without an error."""
 
     def __repr__(self) -> str:
         return f"ConfirmationView({self.state})"

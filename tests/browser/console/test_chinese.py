@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 from tests.browser.console.console_user import button, english_in, open_screen
 
 from webwx.errors import Timeout
-from webwx.gateway.adapters.program import StoredProgram
+from webwx.gateway.adapters.confirmation import SendToConfirm
+from webwx.gateway.adapters.program import Program, StoredProgram
 from webwx.gateway.incoming_files.rules import IncomingFileRule
 from webwx.gateway.webhooks.webhooks import StoredWebhook
 
@@ -123,4 +125,24 @@ async def test_events_and_actions_of_agents_have_chinese_names(
         .get_by_text("此程序不能使用这个会话。")
         .wait_for()
     )
+    assert await english_in(page) == []
+
+
+async def test_a_send_that_was_accepted_and_not_made_is_explained_in_chinese(
+    page: Page, gateway: ServedGateway
+) -> None:
+    app = gateway.gateway
+    made = await app.programs.create(
+        StoredProgram(
+            id="", name="assistant", adapter="mcp", account=1, digest="", created_at=0, options={"confirm": "phone"}
+        )
+    )
+    wanted = SendToConfirm("k", 1, "Boss", is_group=False, kind="text", text="hello")
+    asked = await app.confirmations.ask(Program(made.program, None), wanted)
+    await app.confirmations.stored.change(asked, lambda each: replace(each, state="failed", error="stale-contact"))
+    await open_screen(page, "已连接的程序")
+    await page.get_by_role("link", name="assistant").click()
+    sends = page.get_by_role("region", name="等待你确认")
+    await sends.get_by_text("没有等待确认的消息。").wait_for()
+    await sends.get_by_text("你已同意，但未能发送。 这个 id 属于以前的登录，现在不再有效。").wait_for()
     assert await english_in(page) == []

@@ -96,6 +96,18 @@ async def put(asking: AskingAgent, **fields: Any) -> None:
     await stored.change(found, lambda each: msgspec.structs.replace(each, **fields))
 
 
+async def test_a_failed_send_that_an_earlier_version_has_stored_has_the_code_of_its_error(online: Running) -> None:
+    asking = await asking_agent(online)
+    await asking.asked(text="hello", idempotency_key="k")
+    await put(asking, state="failed", error="RecipientRejected")  # an earlier version stored the name of the class
+    found = await asking.agent.question(asking.agent.key_of("k"))
+    assert found is not None
+    assert found.failure.code == "recipient-rejected"
+    refused = await asking.call("send_text", chat="Boss", text="hello", idempotency_key="k")
+    assert (refused.code, found.failure.text in refused.message) == ("confirmed-send-failed", True)
+    assert "RecipientRejected" not in refused.message
+
+
 @pytest.mark.verify
 async def test_any_node_asks_and_the_owner_of_the_account_takes_the_answer(
     schema: TemporarySchema, sandbox: SandboxCore, tmp_path: Path

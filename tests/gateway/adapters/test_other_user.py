@@ -141,6 +141,10 @@ async def test_an_accepted_send_is_not_made_for_another_user(online: Running) ->
     online.gateway.confirmations.look(asking.program)
     await asking.until_state("k", "failed")
     assert asking.received() == []
+    async with online.client("adapters", "send") as client:
+        [shown] = (await client.get(f"/api/v1/programs/{asking.program.id}/confirmations")).json()["confirmations"]
+    assert (shown["state"], shown["error_code"]) == ("failed", "stale-contact")
+    assert shown["error"] == "The id belongs to an earlier login; now it names no contact, or a different one."
 
 
 class LateAccount:

@@ -120,6 +120,7 @@ async def test_bots_are_listed_measured_and_part_of_readiness(deploying: Running
     async with deploying.client("read") as client:
         [listed] = (await client.get("/api/v1/bots")).json()["bots"]
         assert (listed["name"], listed["account"], listed["state"], listed["error"]) == ("deployer", 1, "running", None)
+        assert listed["error_code"] == ""
         assert listed["paths"] == ["/break", "/deploy", "/status/now"]
         assert (
             'webwx_bot_events_total{account="1",bot="deployer",result="handled"}' in (await client.get("/metrics")).text

@@ -13,7 +13,7 @@ from webwx.bot.bot import Bot
 from webwx.client.sending.rate_limit import RateLimit
 from webwx.errors import InvalidSettings
 from webwx.gateway.accounts.account_sends import TextContent
-from webwx.gateway.bots.bots import AssignedBot, HostedBots, check_bots
+from webwx.gateway.bots.bots import AssignedBot, HostedBots, check_bots, view_of_run
 from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ async def test_a_bot_that_does_not_log_in_again_ends_with_its_login(start_gatewa
         running.world.log_out("me")
         await until(lambda: run.state == "ended")
         assert run.error
+        assert run.error_code == "logged-out"
 
 
 async def test_a_bot_that_cannot_run_is_retried_and_does_not_end_the_others(
@@ -188,6 +189,32 @@ async def test_a_bot_that_cannot_run_is_retried_and_does_not_end_the_others(
         await bots.close()
     assert waits
     assert "The bot one on account 1" in caplog.text
+
+
+async def test_a_bot_that_ends_of_an_unforeseen_error_shows_a_sentence_and_the_code(
+    start_gateway: StartGateway,
+) -> None:
+    has_failed, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        has_failed.set()
+        await may_go_on.wait()
+        raise RuntimeError("a text of a chat")
+
+    bots = HostedBots([AssignedBot(echo(name="one"))], sleep)
+    async with start_gateway() as running:
+        await running.log_in()
+        account = running.port.account(1)
+        async with account.client.subscribe("one", follow=False):  # another consumer of this name
+            bots.open_account(account)
+            await has_failed.wait()
+            [run] = bots.runs
+            assert (run.state, run.error_code) == ("failed", "already-running")
+            may_go_on.set()
+            await until(lambda: run.state == "ended")
+        view = view_of_run(run)
+        assert (view.error, view.error_code) == ("The gateway failed; its log says where.", "internal-error")
+        await bots.close()
 
 
 async def test_running_handlers_end_before_the_account_closes(start_gateway: StartGateway) -> None:

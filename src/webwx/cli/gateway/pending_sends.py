@@ -65,7 +65,8 @@ class PendingSend(NamedTuple):
             "code": send.code, "state": send.state, "program": self.program.id, "program_name": self.program.name,
             "to": send.to, "name": send.name, "is_group": send.is_group, "kind": send.kind, "text": send.text,
             "file": send.file, "size": send.size, "created_at": send.created_at,
-            "expires_at": send.expires_at if send.asked_at else None,
+            "expires_at": send.expires_at if send.asked_at else None, "error": send.failure.text,
+            "error_code": send.failure.code,
         }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from webwx.gateway.problems import ReadFailure, read_failure
 from webwx.representations.programs import ConfirmationState
 from webwx.representations.sends import MediaKind
 
@@ -106,7 +107,7 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     decided_by: str = ""
     """Id of the message with the owner's answer, `console`, `terminal` or `client`."""
     error: str = ""
-    """Why the send was not made, if it has failed: the name of an error."""
+    """Code of the error because of which the send was not made; an earlier version has stored the name of its class."""
 
     def __repr__(self) -> str:
         return f"Confirmation({self.state})"
@@ -115,6 +116,11 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     def is_open(self) -> bool:
         """Whether the send may still be made."""
         return self.state in {"preparing", "waiting", "accepted"}
+
+    @property
+    def failure(self) -> ReadFailure:
+        """Why the send was not made; with empty texts if it has not failed."""
+        return read_failure(self.error) if self.error else ReadFailure("", "")
 
     @property
     def expires_at(self) -> float:

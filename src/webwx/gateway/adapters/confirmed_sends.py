@@ -30,7 +30,7 @@ from webwx.errors import (
 )
 from webwx.gateway.accounts.account_sends import MediaContent
 from webwx.gateway.accounts.journal_lookup import id_for_user
-from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.problems import GatewayProblem, code_of_error
 
 if TYPE_CHECKING:
     from webwx.gateway.adapters.confirmation import Confirmation
@@ -121,10 +121,12 @@ class ConfirmedSends:
         except SendOutcomeUnknown:
             pass  # the outbox shows it
         except WxError as failed:
-            error = type(failed).__name__
+            error = code_of_error(failed)
             _log.warning("An accepted send of a program was not made (%s).", error)
         row = await self._accounts.account(confirmation.account).client.find_send(key=confirmation.key)
-        made = msgspec.structs.replace(confirmation, state="failed" if row is None else "made", error=error)
+        made = msgspec.structs.replace(confirmation, state="made")
+        if row is None:
+            made = msgspec.structs.replace(confirmation, state="failed", error=error)
         await self._stored.change(confirmation, lambda stored: made if stored.state == "accepted" else stored)
         return True
 

@@ -246,12 +246,12 @@ async def rotate_program(
 
 
 def _view_of_confirmation(confirmation: Confirmation) -> ConfirmationView:
-    is_asked = confirmation.state != "preparing"
+    is_asked, failure = confirmation.state != "preparing", confirmation.failure
     return ConfirmationView(
         code=confirmation.code, state=confirmation.state, to=confirmation.to, name=confirmation.name,
         is_group=confirmation.is_group, kind=confirmation.kind, text=confirmation.text, file=confirmation.file,
         size=confirmation.size, created_at=moment(confirmation.created_at),
-        expires_at=moment(confirmation.expires_at) if is_asked else None,
+        expires_at=moment(confirmation.expires_at) if is_asked else None, error=failure.text, error_code=failure.code,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from webwx.bot.bot import check, serve
 from webwx.bot.failures import summarize
 from webwx.bot.running_accounts import RunningAccounts
 from webwx.errors import InvalidSettings, LoggedOut, NotLoggedIn, WxError
+from webwx.gateway.problems import code_of_error, public_sentence_of
 from webwx.protocol.hosts import choose
 from webwx.representations.bots import BotView
 
@@ -95,6 +96,8 @@ class BotRun:
         self.state: RunState = "waiting"
         self.error: str | None = None
         """Why the run has failed or ended."""
+        self.error_code = ""
+        """Code of the error, as of a problem; empty without an error."""
         self._accounts = accounts
         self._sleep = sleep
         self._task = asyncio.ensure_future(self._run())
@@ -130,7 +133,7 @@ class BotRun:
                     on_ready=self._note_ready,
                 )  # fmt: skip
             except LoggedOut as end:
-                self.state, self.error = "ended", str(end)
+                self._stop("ended", end, str(end))
                 return
             except NotLoggedIn:  # the account was logged out here
                 continue
@@ -139,7 +142,7 @@ class BotRun:
                     return
                 if self.error != str(error):
                     _log.error("The bot %s on account %d: %s", self.bot.name, self.account.number, error)
-                self.state, self.error = "failed", str(error)
+                self._stop("failed", error, str(error))
                 await self._sleep(_RETRY)
 
     async def _wait_for_login(self) -> None:
@@ -148,12 +151,15 @@ class BotRun:
 
     def _note_ready(self, bot: Bot, client: AsyncClient) -> None:
         del bot, client
-        self.state, self.error = "running", None
+        self.state, self.error, self.error_code = "running", None, ""
+
+    def _stop(self, state: RunState, error: BaseException, text: str) -> None:
+        self.state, self.error, self.error_code = state, text, code_of_error(error)
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self.state, self.error = "ended", type(error).__name__
+            self._stop("ended", error, public_sentence_of(error))
             _log.error("The bot %s on account %d has ended: %s.", self.bot.name, self.account.number, summarize(error))
 
 
@@ -254,8 +260,8 @@ def view_of_run(run: BotRun) -> BotView:
     """Return a bot as the API shows it."""
     counts = run.bot.counts
     return BotView(
-        name=run.bot.name, account=run.account.number, state=run.state, error=run.error, handled=counts.delivered,
-        failed_attempts=counts.failed, dead_letters=counts.dead, in_flight=counts.in_flight,
+        name=run.bot.name, account=run.account.number, state=run.state, error=run.error, error_code=run.error_code,
+        handled=counts.delivered, failed_attempts=counts.failed, dead_letters=counts.dead, in_flight=counts.in_flight,
         paths=run.bot.http_routes.paths,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import { timeOfDay } from "./formats.js";
 import { arrange, KeyedList } from "./keyed-list.js";
 import { live } from "./live.js";
 import { t } from "./programs-words.js";
-import { answersInOrder } from "./states.js";
+import { answersInOrder, explainedText } from "./states.js";
 
 /** Milliseconds during which changes are collected before the sends are read again. */
 const AT_ONCE = 500;
@@ -23,18 +23,24 @@ export function asksOwner({ options }) {
 }
 
 /** Return the sends of a program that wait now. */
-export async function sendsThatWait({ id }) {
+export async function sendsThatWait(program) {
+  return (await readSends(program)).filter(({ state }) => state === "waiting");
+}
+
+async function readSends({ id }) {
   const { confirmations } = await call("GET", `/programs/${encodeURIComponent(id)}/confirmations`);
-  return confirmations.filter(({ state }) => state === "waiting");
+  return confirmations;
 }
 
 /**
- * Make the list of what waits. Returns {element, show(program), leave()}: `show` reads it for a program, from then on again
+ * Make the list of what waits, and of what was accepted and could not be made. Returns {element, show(program), leave()}: `show` reads it for a program, from then on again
  * after each question and answer, which are messages to File Transfer Helper. `answered()` is called after an answer here.
  */
 export function waitingSends(frame, answered) {
   const rows = h("div", { class: "parts" });
   const nodes = new KeyedList(rows);
+  const failures = h("div", { class: "parts" });
+  const failed = new KeyedList(failures);
   const nothing = h("p", { class: "hint" }, t("nothingWaits"));
   const again = button(t("refresh"), () => frame.act(refresh, { by: again }), { kind: "is-small", picture: "retry" });
   const element = h(
@@ -42,6 +48,7 @@ export function waitingSends(frame, answered) {
     { "aria-label": t("waiting") },
     h("div", { class: "line part-head" }, h("h3", {}, t("waiting")), again),
     rows,
+    failures,
   );
   const reading = answersInOrder();
   let program = null;
@@ -51,11 +58,14 @@ export function waitingSends(frame, answered) {
 
   async function refresh() {
     const isNews = reading();
-    const waiting = await sendsThatWait(program);
+    const all = await readSends(program);
     if (!isNews()) return;
+    const waiting = all.filter(({ state }) => state === "waiting");
+    const notMade = all.filter(({ state }) => state === "failed");
     refreshAtEnd(waiting);
     nodes.show(waiting.map((each) => nodes.node(each.code, null, () => question(each))));
     if (waiting.length === 0) arrange(rows, [nothing]);
+    failed.show(notMade.map((each) => failed.node(`${each.created_at} ${each.code}`, null, () => failure(each))));
   }
 
   async function show(shown) {
@@ -94,7 +104,7 @@ export function waitingSends(frame, answered) {
     return h(
       "section",
       { class: "card" },
-      h("p", {}, t(each.is_group ? "toGroup" : "toPerson", { name: each.name, number: String(each.to) })),
+      h("p", {}, recipient(each)),
       each.file && h("p", {}, each.file),
       each.text && h("blockquote", {}, each.text),
       h("p", { class: "hint" }, t("until", { time: timeOfDay(Date.parse(each.expires_at) / 1000) })),
@@ -104,6 +114,15 @@ export function waitingSends(frame, answered) {
         button(t("accept"), () => answer(true), { kind: "is-main" }),
         button(t("refuse"), () => answer(false)),
       ),
+    );
+  }
+
+  function failure(each) {
+    return h(
+      "section",
+      { class: "card" },
+      h("p", {}, recipient(each)),
+      h("p", { class: "hint" }, t("notMade"), " ", explainedText(each.error, each.error_code)),
     );
   }
 
@@ -117,4 +136,8 @@ export function waitingSends(frame, answered) {
   }
 
   return { element, show, leave };
+}
+
+function recipient({ is_group: isGroup, name, to }) {
+  return t(isGroup ? "toGroup" : "toPerson", { name, number: String(to) });
 }

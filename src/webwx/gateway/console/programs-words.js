@@ -70,6 +70,7 @@ export const t = wordsOf({
   toPerson: ["To {name}, number {number}", "发给 {name}，编号 {number}"],
   toGroup: ["To the chatroom {name}, number {number}", "发到群 {name}，编号 {number}"],
   until: ["You can answer until {time}, here or on the phone.", "请在 {time} 之前在此处或手机上确认。"],
+  notMade: ["You accepted it, and it could not be sent.", "你已同意，但未能发送。"],
   accept: ["Send it", "发送"],
   refuse: ["Do not send it", "不发送"],
   gone: ["There is no such program", "没有这个程序"],

@@ -141,8 +141,8 @@ class OwnerConsent:
                 )  # fmt: skip
             case "failed":
                 raise ToolRefused(
-                    f"The owner accepted this send, but it could not be made ({found.error}); nothing was sent. "
-                    f"{_ASK_AGAIN}",
+                    "The owner accepted this send, but it could not be made, and nothing was sent. "
+                    f"{found.failure.text} {_ASK_AGAIN}",
                     code="confirmed-send-failed",
                 )  # fmt: skip
             case "accepted":
