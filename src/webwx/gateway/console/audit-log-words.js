@@ -95,6 +95,9 @@ export const t = wordsOf({
   "mcp_send-budget": ["More sends than you allow", "超过你允许的发送数量"],
   mcp_login: ["You have not allowed logins", "未获准登录"],
   mcp_manage: ["You have not allowed changes", "未获准修改"],
+  "mcp_no-folder": ["You have not allowed files of this machine", "未获准发送本机文件"],
+  mcp_queued: ["Stored, and sent later", "已保存，稍后发送"],
+  mcp_sending: ["Being sent; the outbox has the outcome", "正在发送，结果见发件箱"],
   mcp_waiting_for_owner: ["It waits for you", "等待你确认"],
 
   does_notify: ["Notification sent", "发送通知"],

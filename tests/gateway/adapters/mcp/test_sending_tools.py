@@ -153,6 +153,18 @@ async def test_a_send_of_the_gateway_that_has_begun_is_not_called_queued(
     await here.until_sent("k")
 
 
+async def test_the_audit_log_has_the_code_with_which_a_call_was_refused(
+    make_agent: MakeAgent, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = make_agent(at_gateway=True)
+    monkeypatch.setattr(gateway_account, "_WAIT", 0.1)
+    held = counted.hold("webwxsendmsg")
+    failure = await here.failure("send_text", text="slow", idempotency_key="k")
+    assert here.audit == [("send_text", "filehelper", failure.code)]
+    held.set()
+    await here.until_sent("k")
+
+
 async def test_a_key_that_was_never_used_sent_nothing(here: AgentHere) -> None:
     failure = await here.failure("find_send", idempotency_key="never-used")
     assert (failure.outcome, failure.code) == ("refused", "not-found")

@@ -22,13 +22,13 @@ from webwx.errors import (
     WxError,
 )
 from webwx.gateway.accounts.journal_lookup import id_for_user
-from webwx.gateway.adapters.mcp.failures import ToolRefused, not_finished
+from webwx.gateway.adapters.mcp.failures import ToolRefused, code_of_failure, not_finished
 from webwx.gateway.adapters.mcp.owner_consent import wanted_send
 from webwx.gateway.adapters.mcp.served_account import send
 from webwx.gateway.adapters.mcp.short_texts import named_chat
 from webwx.gateway.adapters.mcp.tool_values import NamedChat, SendReceipt
 from webwx.gateway.adapters.permissions import allowed_chats, of_present_user
-from webwx.gateway.problems import GatewayProblem, code_of_error
+from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
 from webwx.model.messages import Event, Message, MessageRecalled
 from webwx.representations.times import moment
@@ -383,7 +383,7 @@ class Agent:
         try:
             return await work
         except (GatewayProblem, WxError) as error:
-            outcome = code_of_error(error)
+            outcome = code_of_failure(error)
             raise
         except BaseException as error:
             outcome = type(error).__name__

@@ -75,6 +75,11 @@ def refusal_of(error: WxError | GatewayProblem) -> str:
     return code if outcome == "not_allowed" or code == SEND_BUDGET else ""
 
 
+def code_of_failure(error: WxError | GatewayProblem) -> str:
+    """Return the code with which a call of a tool fails: that of the refusal, or that of the error."""
+    return _kind_of(error)[1]
+
+
 def not_finished(*, is_begun: bool) -> ToolRefused:
     """
     Return the error for a send that has no outcome yet, and goes on.
