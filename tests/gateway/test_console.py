@@ -85,6 +85,14 @@ def test_every_type_of_event_every_adapter_and_every_action_of_an_agent_has_a_na
     assert {f"mcp_{name}" for name in actions} <= keys_of("audit-log-words.js")
 
 
+def test_every_type_of_event_has_a_name_of_its_own_in_each_language() -> None:
+    names = re.findall(r'^  "[\w.*]+": \["(.+)", "(.+)"\],$', SCRIPTS["event-type-words.js"], re.MULTILINE)
+    assert len(names) > 40
+    for each in zip(*names, strict=True):
+        assert len({name.lower() for name in each}) == len(names)
+        assert not [name for name in each if re.search("[,，、]", name)]
+
+
 ROUTES = [
     (str(route.path).removeprefix("/api/v1"), route.methods)
     for route in route_table(1).routes

@@ -128,6 +128,26 @@ async def test_events_and_actions_of_agents_have_chinese_names(
     assert await english_in(page) == []
 
 
+async def test_the_events_of_a_webhook_have_chinese_names(page: Page, gateway: ServedGateway) -> None:
+    types = ("message.text", "friend.*")
+    await gateway.gateway.webhooks.create(
+        StoredWebhook(id="", name="n8n", url="https://hooks.example.com/in", types=types, created_at=0, secret="")
+    )
+    await open_screen(page, "Webhook")
+    await page.get_by_role("row").filter(has_text="文字消息 message.text").get_by_text("所有好友事件").wait_for()
+    assert await english_in(page) == []
+    await page.get_by_role("link", name="n8n").click()
+    await page.get_by_text("事件：文字消息 message.text, 所有好友事件 friend.*").wait_for()
+    assert await english_in(page) == []
+    await button(page, "编辑").click()
+    form = page.get_by_role("dialog", name="n8n")
+    await form.get_by_role("list", name="已选").get_by_text("文字消息").wait_for()
+    await form.get_by_label("事件", exact=True).fill("好友请求")
+    await button(form, "保存").click()
+    await page.get_by_text("事件：文字消息 message.text, 好友请求 friend.requested").wait_for()
+    assert await english_in(page) == []
+
+
 async def test_a_send_that_was_accepted_and_not_made_is_explained_in_chinese(
     page: Page, gateway: ServedGateway
 ) -> None:

@@ -64,6 +64,53 @@ async def test_a_webhook_is_created_by_form_and_its_deliveries_appear(
     assert secret not in await console.content()
 
 
+async def test_types_of_events_are_chosen_by_names_with_the_keyboard(console: Page, gateway: ServedGateway) -> None:
+    await open_screen(console, "Webhooks")
+    await button(console, "New webhook").click()
+    form = console.get_by_role("dialog", name="New webhook")
+    await form.get_by_label("Name").fill("n8n")
+    await form.get_by_label("Address", exact=True).fill("https://hooks.example.com/in")
+    chosen, events = form.get_by_role("list", name="Chosen").get_by_role("listitem"), form.get_by_label("Events")
+    await chosen.filter(has_text="All messages").get_by_text("message.*", exact=True).wait_for()
+    await events.focus()
+    await console.keyboard.type("friend request")
+    await console.keyboard.press("Enter")
+    await console.keyboard.type("account.state,")  # those who know the identifiers write them
+    await console.keyboard.type("Text")
+    await console.keyboard.press("Enter")  # a part of all messages, in their place
+    assert [await each.inner_text() for each in await chosen.locator("span").all()] == [
+        "Friend request friend.requested", "State of an account account.state", "Text message.text",
+    ]  # fmt: skip
+    await button(form, "Remove State of an account").focus()
+    await console.keyboard.press("Enter")
+    assert await button(form, "Remove Text").evaluate("each => each === document.activeElement")
+    await events.focus()
+    await console.keyboard.type("file")
+    await button(form, "Create webhook").focus()  # what is not added yet counts
+    await console.keyboard.press("Enter")
+    await console.get_by_role("dialog", name="Secret of n8n").wait_for()
+    [webhook] = await gateway.gateway.webhooks.find()
+    assert webhook.types == ("friend.requested", "message.text", "message.file")
+    await console.keyboard.press("Enter")
+    await console.get_by_role("row").filter(has_text="Friend request friend.requested").wait_for()
+
+
+async def test_the_names_of_events_are_completed(console: Page) -> None:
+    await open_screen(console, "Webhooks")
+    await button(console, "New webhook").click()
+    form = console.get_by_role("dialog", name="New webhook")
+    events = form.get_by_label("Events")
+    suggested = await events.evaluate("input => [...input.list.options].map(({ value, label }) => [value, label])")
+    assert ["Friend request", "friend.requested"] in suggested
+    assert ["All messages", "message.*"] in suggested
+    await events.evaluate("""input => {
+        input.value = "Friend request";  // as a browser that completes it
+        input.dispatchEvent(new InputEvent("input", { bubbles: true, inputType: "insertReplacementText" }));
+    }""")
+    await form.get_by_role("listitem").filter(has_text="Friend request").wait_for()
+    assert await events.input_value() == ""
+
+
 async def test_a_test_that_fails_is_explained(console: Page) -> None:
     async with webhook_receiver() as receiver:
         receiver.answer = lambda _: "500 No"

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { wordsOf } from "./words.js";
 
-const t = wordsOf({
+const TYPES = {
   "account.state": ["State of an account", "账号状态"],
   "chatroom.dissolved": ["Chatroom dissolved", "群聊已解散"],
   "chatroom.member_joined": ["Member joined", "成员加入群聊"],
@@ -55,11 +55,28 @@ const t = wordsOf({
   "webhook.disabled": ["Webhook disabled", "Webhook 已停用"],
   "webhook.failing": ["Webhook fails", "Webhook 投递失败"],
   "webhook.test": ["Test of a webhook", "Webhook 测试"],
-});
+};
 
-/** Return the name of a type of events; the type itself for one without a name. */
+const PATTERNS = {
+  "message.*": ["All messages", "所有消息"],
+  "chatroom.*": ["All changes of chatrooms", "所有群聊变更"],
+  "contact.*": ["All changes of contacts", "所有联系人变更"],
+  "friend.*": ["All about friends", "所有好友事件"],
+};
+
+const t = wordsOf({ ...TYPES, ...PATTERNS });
+
+/** The types and patterns that a filter can have, those of many types first. */
+export const FILTERS = [...Object.keys(PATTERNS), ...Object.keys(TYPES).filter((type) => type !== "webhook.test")];
+
+/** Return the name of a type of events, or of a pattern; the type itself for one without a name. */
 export function typeName(type) {
   return t(type);
+}
+
+/** Return the type or pattern with a name in the language of the page; any other text is returned unchanged. */
+export function typeOfName(name) {
+  return FILTERS.find((type) => typeName(type).toLowerCase() === name.toLowerCase()) ?? name;
 }
 
 /** Return the name of a type, and the type itself, which the API and filters have. */

@@ -9,7 +9,7 @@ export const t = wordsOf({
     "此页面打开期间网关存储的所有事件，最新的在前，最多保留 {n} 条。程序可通过 /api/v1/events 读取相同的事件。",
   ],
   type: ["Type", "类型"],
-  typeHint: ["message.* or account.state", "message.* 或 account.state"],
+  typeHint: ["Friend request, or message.*", "好友请求，或 message.*"],
   chat: ["Chat or author", "聊天或作者"],
   chatHint: ["A part of a name or an id", "名称或 id 的一部分"],
   goOn: ["Go on", "继续"],

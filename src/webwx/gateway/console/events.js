@@ -3,6 +3,7 @@
 import { accountName, listAccounts } from "./account-list.js";
 import { copyable } from "./copyable.js";
 import { button, fill, h, icon, set, soon } from "./dom.js";
+import { covers } from "./event-patterns.js";
 import { typeName, typeWithName } from "./event-type-words.js";
 import { t } from "./events-words.js";
 import { timeOfDay } from "./formats.js";
@@ -104,7 +105,7 @@ function open(frame) {
     if (!event) return true; // a gap passes every filter
     const wanted = fields.account.value;
     if (wanted && String(account) !== wanted) return false;
-    if (!fits(type, fields.type.value.trim())) return false;
+    if (!isOfType(type, fields.type.value.trim())) return false;
     const part = fields.chat.value.trim().toLowerCase();
     const names = [event.chat, event.chat_name, event.sender, event.sender_name];
     return !part || names.some((name) => name?.toLowerCase().includes(part));
@@ -156,9 +157,8 @@ function open(frame) {
   };
 }
 
-/** Whether a type matches a pattern: `*` stands for any text, and a pattern without `*` matches a part of the type. */
-function fits(type, pattern) {
-  if (!pattern.includes("*")) return type.includes(pattern);
-  const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${parts.join(".*")}$`).test(type);
+/** Whether a type matches a pattern, or has a part of its name or of itself. */
+function isOfType(type, wanted) {
+  if (wanted.includes("*")) return covers(wanted, type);
+  return type.includes(wanted) || typeName(type).toLowerCase().includes(wanted.toLowerCase());
 }

@@ -3,7 +3,8 @@
 import { listAccounts } from "./account-list.js";
 import { call } from "./api.js";
 import { eventFilter } from "./event-filter.js";
-import { choice, field, formPanel, partsOf, textInput, tick } from "./forms.js";
+import { eventTypesField } from "./event-types-field.js";
+import { choice, field, formPanel, textInput, tick } from "./forms.js";
 import { t } from "./webhooks-words.js";
 
 const NEW = {
@@ -25,7 +26,7 @@ export async function openWebhookForm(frame, webhook, done) {
   const name = textInput(present.name, { required: true, maxlength: "100", autofocus: true });
   const url = textInput(present.url, { required: true, type: "url", placeholder: "https://" });
   const isPrivate = tick(t("allowPrivate"), present.allow_private, "allow_private");
-  const types = textInput(present.types.join(", "));
+  const types = eventTypesField(t("types"), present.types);
   const filter = eventFilter(await listAccounts(), present);
   const format = choice(
     [
@@ -43,7 +44,7 @@ export async function openWebhookForm(frame, webhook, done) {
     field(t("name"), name, null, "name"),
     field(t("url"), url, null, "url"),
     isPrivate.element,
-    field(t("types"), types, t("typesHint"), "types"),
+    types.element,
   ];
   const more = [
     filter.elements,
@@ -56,7 +57,7 @@ export async function openWebhookForm(frame, webhook, done) {
     const body = {
       name: name.value.trim(),
       url: url.value.trim(),
-      types: partsOf(types.value),
+      types: types.values(),
       format: format.value,
       ordering: ordering.value,
       report: report.isTicked(),

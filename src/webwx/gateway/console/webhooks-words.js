@@ -13,7 +13,6 @@ export const t = wordsOf({
   name: ["Name", "名称"],
   url: ["Address", "地址"],
   types: ["Events", "事件"],
-  typesHint: ["Patterns with commas between them, such as message.*, friend.requested; empty: all.", "用逗号分隔的类型模式，如 message.*, friend.requested；留空表示全部。"],
   all: ["all", "全部"],
   format: ["Format", "格式"],
   formatEvent: ["event of the API", "API 事件"],

@@ -6,6 +6,7 @@ import { copyable } from "./copyable.js";
 import { deadLetters } from "./dead-letters.js";
 import { deliveries } from "./deliveries.js";
 import { button, fill, h, keepFocus } from "./dom.js";
+import { typeWithName } from "./event-type-words.js";
 import { resultPanel } from "./forms.js";
 import { arrange } from "./keyed-list.js";
 import { live } from "./live.js";
@@ -42,6 +43,10 @@ function showSecret(webhook, secret) {
   resultPanel(t("secretTitle", { name: webhook.name }), t("secretHint"), copyable(t("secret"), secret));
 }
 
+function typesInWords({ types }) {
+  return types.length ? types.map((type, at) => [at > 0 && ", ", typeWithName(type)]) : t("all");
+}
+
 // -- the list --------------------------------------------------------------------------------------------------------
 
 function allWebhooks(frame) {
@@ -57,7 +62,7 @@ function allWebhooks(frame) {
     columns: [
       { title: t("name"), cell: (webhook) => h("a", { href: addressOf("webhooks", webhook.id) }, webhook.name) },
       { title: t("url"), cell: (webhook) => webhook.url },
-      { title: t("types"), cell: (webhook) => webhook.types.join(", ") || t("all") },
+      { title: t("types"), cell: ({ types }) => (types.length ? types.map((type) => h("div", {}, typeWithName(type))) : t("all")) },
       { title: t("state"), cell: statePill, kind: "is-narrow" },
     ],
     key: (webhook) => webhook.id,
@@ -100,7 +105,7 @@ function oneWebhook(frame, id) {
         h("div", { class: "line" }, h("h3", {}, webhook.name), statePill(webhook)),
         h("p", { class: "hint" }, webhook.url),
         webhook.disabled_reason && h("p", { class: "hint" }, t("serverGone")),
-        h("p", { class: "hint" }, `${t("types")}${t("colon")}${webhook.types.join(", ") || t("all")}`),
+        h("p", { class: "hint" }, `${t("types")}${t("colon")}`, typesInWords(webhook)),
         webhook.chats.length > 0 && h("p", { class: "hint" }, `${t("chats")}${t("colon")}${webhook.chats.join(", ")}`),
         h(
           "div",
