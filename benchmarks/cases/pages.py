@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmarks import pages
 from benchmarks.case import OURS, Case, Figures, Run, World
 from benchmarks.cases import gateway as gateway_cases
+from benchmarks.machine import use_all_cores
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -93,6 +94,7 @@ def phones(run: Run) -> Figures:
 
 def _figures(run: Run, walk: Callable[[Page, Served], Awaitable[pages.Watched]]) -> Figures:
     require_browser()
+    use_all_cores()  # a browser has several processes: on one core they would lengthen each other's tasks
 
     async def main() -> Figures:
         async with served(run) as to, pages.chromium() as browser:
