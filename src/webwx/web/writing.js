@@ -8,6 +8,7 @@ const HIGHEST = 160;
 /** Set the height of a field to that of its text. */
 export function growToText(field) {
   field.style.setProperty("height", "auto");
+  if (!field.value) return; // its height is that of one line, and to measure it would lay out the page
   field.style.setProperty("height", `${Math.min(field.scrollHeight + 2, HIGHEST)}px`);
 }
 

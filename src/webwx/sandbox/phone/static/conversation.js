@@ -221,6 +221,7 @@ export function conversation({ showDetails }) {
   function drawn(message) {
     const grey = greyLine(message);
     const words = inWords(message);
+    const bubble = grey ? null : h("div", { class: "bubble", title: exactTime(message.time) }, content(message));
     const element = grey
       ? h("div", { class: "grey-line", tabindex: "-1", "data-id": message.id }, h("span", {}, grey))
       : h(
@@ -242,12 +243,9 @@ export function conversation({ showDetails }) {
             },
             avatar(message.from, "is-small"),
           ),
-          h(
-            "div",
-            { class: "message-body" },
-            isRoom(store.chat) && !message.mine && h("p", { class: "sender" }, personName(message.from)),
-            h("div", { class: "bubble", title: exactTime(message.time) }, content(message)),
-          ),
+          isRoom(store.chat) && !message.mine
+            ? h("div", { class: "message-body" }, h("p", { class: "sender" }, personName(message.from)), bubble)
+            : bubble,
         );
     const actions = grey
       ? null

@@ -57,14 +57,17 @@ function goTo(view) {
 function arrange() {
   const isDevice = place.view === "device";
   const view = views[place.view] ?? views.chats;
-  if (listBody.firstElementChild !== view.element) fill(listBody, view.element);
-  view.update();
   const pane = openPane();
+  // The classes come first: they restyle the page, which some of what follows measures.
+  document.body.classList.toggle("is-in", pane.element !== nothing && !isDevice);
+  document.body.classList.toggle("is-device", isDevice);
+  if (listBody.firstElementChild !== view.element) {
+    fill(listBody, view.element);
+    view.update(); // a view that is shown already follows the place in a task of its own
+  }
   if (opened.firstElementChild !== pane.element) fill(opened, pane.element);
   pane.update();
   if (pane === talk) talk.readIfUnread();
-  document.body.classList.toggle("is-in", pane.element !== nothing && !isDevice);
-  document.body.classList.toggle("is-device", isDevice);
   fill(listTitle, t(isDevice ? "chats" : place.view));
   fill(skip, t("skip"));
   entitle();
@@ -155,6 +158,7 @@ document.addEventListener("keydown", press);
 guardFocus(() => (narrow.matches ? document : list).querySelector(".row[tabindex='0'], button"));
 onLanguage(() => {
   arrange();
+  (views[place.view] ?? views.chats).update();
   if (store.chat) talk.renew();
 });
 store.start();
