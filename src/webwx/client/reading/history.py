@@ -76,6 +76,10 @@ class _HistoryPosition(NamedTuple):
     send: int
 
 
+_NEWEST = _HistoryPosition(_ALL, _ALL)
+"""After everything. A page that is continued needs the numbers of its time, which two statements read."""
+
+
 def _position_of(before: str) -> _HistoryPosition:
     """
     Return the position that a page has named.
@@ -143,16 +147,16 @@ class MessageHistory:
     ) -> list[Event | Outgoing]:
         part = await self._updates.readable_part()
         wanted = _HistoryQuery(await self.chats(part, chat), since=since, until=until)
-        found = await self._newest(part, wanted, await self._before_event(part, before), limit)
-        return [each.entry for each in reversed(found)]
+        position = _NEWEST if before is None else await self._before_event(part, before)
+        return [each.entry for each in reversed(await self._newest(part, wanted, position, limit))]
 
     async def search(
         self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
     ) -> list[Event | Outgoing]:
         part = await self._updates.readable_part()
         wanted = _HistoryQuery(await self.chats(part, chat), words=words)
-        found = await self._newest(part, wanted, await self._before_event(part, before), limit)
-        return [each.entry for each in found]
+        position = _NEWEST if before is None else await self._before_event(part, before)
+        return [each.entry for each in await self._newest(part, wanted, position, limit)]
 
     async def history_page(
         self,
