@@ -184,7 +184,7 @@ class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
     event: EventView
     attempts: int
     error: str
-    """Type of the last error and where it was raised."""
+    """Type of the last error and where it was raised; for an error with a code of its own, the sentence of the code."""
     error_code: str = ""
     """Code of the error, listed at `/docs/errors`; `handler-failed` if the error has no code of its own."""
     time: datetime
