@@ -115,7 +115,7 @@ export function chatsView() {
     );
   }
 
-  store.on("place rows contacts people found", soon(update));
+  store.on("rows contacts people found", soon(update));
   return { element, update, focus: () => (store.rows.size ? rows.focus() : search.focus()) };
 }
 

@@ -86,7 +86,7 @@ export function contactsView() {
     );
   }
 
-  store.on("place contacts people", soon(update));
+  store.on("contacts people", soon(update));
   return { element, update, focus: () => rows.focus() };
 }
 

@@ -63,7 +63,9 @@ function arrange() {
   document.body.classList.toggle("is-device", isDevice);
   if (listBody.firstElementChild !== view.element) {
     fill(listBody, view.element);
-    view.update(); // a view that is shown already follows the place in a task of its own
+    view.update();
+  } else {
+    updateView();
   }
   if (opened.firstElementChild !== pane.element) fill(opened, pane.element);
   pane.update();
@@ -72,6 +74,9 @@ function arrange() {
   fill(skip, t("skip"));
   entitle();
 }
+
+/** Update the view in the list in a task of its own, because a change of chat has enough to do in its task. */
+const updateView = soon(() => (views[place.view] ?? views.chats).update());
 
 function openPane() {
   if (place.view === "device") return device;
@@ -158,7 +163,6 @@ document.addEventListener("keydown", press);
 guardFocus(() => (narrow.matches ? document : list).querySelector(".row[tabindex='0'], button"));
 onLanguage(() => {
   arrange();
-  (views[place.view] ?? views.chats).update();
   if (store.chat) talk.renew();
 });
 store.start();
