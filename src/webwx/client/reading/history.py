@@ -77,7 +77,7 @@ class _HistoryPosition(NamedTuple):
 
 
 _NEWEST = _HistoryPosition(_ALL, _ALL)
-"""After everything. A page that is continued needs the numbers of its time, which two statements read."""
+"""After everything."""
 
 
 def _position_of(before: str) -> _HistoryPosition:
@@ -93,16 +93,20 @@ def _position_of(before: str) -> _HistoryPosition:
     return _HistoryPosition(int(found[1]), int(found[2]))
 
 
-def _number_of(before: str) -> int | None:
+def _number_of(before: str) -> int:
     """
-    Return the number of an event that stands for a position; None for an empty text.
+    Return the number of an event that stands for a position.
 
     Raises:
         InvalidCursor: The text is no number.
     """
-    if not before:
-        return None
     return _position_of(f"{before}-0").event
+
+
+async def _after_sends(part: AccountJournal, until: float = 0) -> int:
+    """Return the number after the newest send, or after the newest one until a time."""
+    sends = await part.outbox.find(SendQuery(until=until, limit=1))
+    return sends[0].number + 1 if sends else 1
 
 
 class _HistoryQuery(msgspec.Struct, frozen=True):
@@ -147,16 +151,16 @@ class MessageHistory:
     ) -> list[Event | Outgoing]:
         part = await self._updates.readable_part()
         wanted = _HistoryQuery(await self.chats(part, chat), since=since, until=until)
-        position = _NEWEST if before is None else await self._before_event(part, before)
-        return [each.entry for each in reversed(await self._newest(part, wanted, position, limit))]
+        found = await self._newest(part, wanted, await self._before_event(part, before), limit)
+        return [each.entry for each in reversed(found)]
 
     async def search(
         self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
     ) -> list[Event | Outgoing]:
         part = await self._updates.readable_part()
         wanted = _HistoryQuery(await self.chats(part, chat), words=words)
-        position = _NEWEST if before is None else await self._before_event(part, before)
-        return [each.entry for each in await self._newest(part, wanted, position, limit)]
+        found = await self._newest(part, wanted, await self._before_event(part, before), limit)
+        return [each.entry for each in found]
 
     async def history_page(
         self,
@@ -171,7 +175,12 @@ class MessageHistory:
         """Return a page of messages and sends, the newest first."""
         part = await self._updates.readable_part()
         wanted = _HistoryQuery(await self.chats(part, chat), words or None, since, until)
-        position = _position_of(before) if "-" in before else await self._before_event(part, _number_of(before))
+        if "-" in before:
+            position = _position_of(before)
+        elif before:
+            position = await self._before_event(part, _number_of(before))
+        else:
+            position = await self._end(part)
         found = await self._newest(part, wanted, position, limit + 1)
         entries: list[PagedMessage] = []
         for each in found[:limit]:
@@ -189,15 +198,17 @@ class MessageHistory:
 
     @staticmethod
     async def _before_event(part: AccountJournal, number: int | None) -> _HistoryPosition:
-        """Return the position before an event and the sends after it; without a number, that after all of today's."""
+        """Return the position before an event and the sends after it; without a number, that after everything."""
         if number is None:
-            newest = await part.find(EntryQuery(limit=1))
-            number, time = (newest[0].number + 1 if newest else 1), 0
-        else:
-            end = await find_entry(part, number)
-            time = 0 if end is None else end.time
-        sends = await part.outbox.find(SendQuery(until=time, limit=1))
-        return _HistoryPosition(number, sends[0].number + 1 if sends else 1)
+            return _NEWEST
+        event = await find_entry(part, number)
+        return _HistoryPosition(number, await _after_sends(part, until=0 if event is None else event.time))
+
+    @staticmethod
+    async def _end(part: AccountJournal) -> _HistoryPosition:
+        """Return the position after all that is stored now, with which the first page of several begins."""
+        newest = await part.find(EntryQuery(limit=1))
+        return _HistoryPosition(newest[0].number + 1 if newest else 1, await _after_sends(part))
 
     async def _newest(
         self, part: AccountJournal, wanted: _HistoryQuery, position: _HistoryPosition, limit: int
