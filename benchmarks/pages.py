@@ -8,6 +8,7 @@ elements, those that it makes at once, and the tasks that keep it from answering
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import shutil
 import time
@@ -84,6 +85,19 @@ class Watched(NamedTuple):
     """Time for scrolling to the first message of this chat and back."""
 
 
+class Task(NamedTuple):
+    """A task of a page's main thread, which keeps the page from answering."""
+
+    clock_ms: float
+    """Duration, with the time that it waited for a core."""
+    cpu_ms: float
+    """CPU time."""
+
+
+TASK = "ThreadControllerImpl::RunTask"
+"""Name of the event of a task in a trace."""
+
+
 def busy_world(chats: int = CHATS) -> World:
     """Return a world in which 小明 has many friends."""
     from webwx.sandbox.clock import SystemClock
@@ -109,6 +123,34 @@ def write(world: World, chats: int = CHATS, messages: int = MESSAGES, *, long: i
     for number in range(long):
         world.say(LONGEST, "me", f"line {number}")
     return "line 0", f"line {long - 1}"
+
+
+@contextlib.asynccontextmanager
+async def traced(page: Page) -> AsyncIterator[list[Task]]:
+    """Trace a page; the list has the tasks of its main thread once the context has ended."""
+    browser = page.context.browser
+    assert browser is not None
+    tasks: list[Task] = []
+    await browser.start_tracing(page=page, categories=["toplevel"])
+    try:
+        yield tasks
+    finally:
+        tasks += tasks_of(await browser.stop_tracing())
+
+
+def tasks_of(trace: bytes) -> list[Task]:
+    """Return the tasks of the main threads of all pages in a trace of Chromium (Trace Event Format, microseconds)."""
+    events = json.loads(trace)["traceEvents"]
+    main = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    return [
+        Task(event["dur"] / 1000, event["tdur"] / 1000)
+        for event in events
+        if event["name"] == TASK and (event["pid"], event["tid"]) in main and "tdur" in event
+    ]
 
 
 @contextlib.asynccontextmanager
