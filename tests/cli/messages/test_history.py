@@ -8,10 +8,13 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from webwx.cli.columns import width
 from webwx.cli.messages.history import LONGEST, TALLEST, lines_of
+from webwx.cli.messages.recalled import lines_of_recalled
 from webwx.cli.output import Screen
+from webwx.client.reading.recalled import Recalled
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.messages import MessageRecalled, TextMessage
@@ -120,8 +123,14 @@ def test_nothing_is_continued_at_the_left_edge_of_a_terminal(nickname: str, text
     recalled = MessageRecalled(
         message_id="1", chat=ContactId("@a"), is_self=False, time=0, text="gone", content="", original=said
     )
-    for thing in (said, recalled):
-        first, *others = lines_of(thing, contacts, Screen(columns), is_full=True)
+    screen = Screen(columns)
+    for first, *others in (
+        *(lines_of(thing, contacts, screen, is_full=True) for thing in (said, recalled)),
+        lines_of_recalled(Recalled(notice=recalled, way="none"), contacts, screen),
+        lines_of_recalled(
+            Recalled(notice=replace(recalled, text=said.text, original=None), way="none"), contacts, screen
+        ),
+    ):
         assert max(map(width, (first, *others))) <= columns
         assert all(line.startswith("        |") for line in others)
 

@@ -119,7 +119,7 @@ def print_pending(session: Session, found: list[PendingSend]) -> None:
         [
             [
                 each.confirmation.code, colored_state(each.confirmation.state), _until(each.confirmation),
-                each.program.name, each.confirmation.name, word(each.confirmation.kind), _content(each.confirmation),
+                each.program.name, each.confirmation.name, word(each.confirmation.kind), content_of(each.confirmation),
             ]
             for each in found
         ],
@@ -133,8 +133,10 @@ def _until(send: Confirmation) -> str:
     return clock_time(send.expires_at, "%H:%M:%S") if send.state == "waiting" else ""
 
 
-def _content(send: Confirmation) -> str:
-    return "  ".join(filter(None, (send.file, send.text)))
+def content_of(send: Confirmation) -> str:
+    """Return the file and the text of a send; the reason why it failed stands before them, where it is not cut."""
+    reason = f"[{send.failure.text}]" if send.failure.text else ""
+    return "  ".join(filter(None, (reason, send.file, send.text)))
 
 
 async def answer_pending(

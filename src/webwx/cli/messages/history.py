@@ -39,7 +39,7 @@ LONGEST = 600
 TALLEST = 12
 """Lines of a text that are printed without `--full`."""
 
-_FURTHER = f"{'':>6}  | "
+FURTHER = f"{'':>6}  | "
 """Before the further lines of a message, so that none can imitate another message."""
 
 
@@ -132,7 +132,7 @@ def lines_of(thing: Event | Outgoing, people: Contacts, screen: Screen, *, is_fu
             text = _shortened(summarize(thing, language()), is_full=is_full)
         case _:
             head, text = f"{thing.number:>6}  ", printable(describe(thing, people, DATED))
-    return hanging(head, text, screen.width, further=_FURTHER, breaks_words=True)
+    return hanging(head, text, screen.width, further=FURTHER, breaks_words=True)
 
 
 def _shortened(text: str, *, is_full: bool) -> str:
