@@ -225,6 +225,30 @@ class TestThinning:
             assert db.execute("SELECT count(*) FROM names").fetchone() == (0,)
         assert left == [3, 1, 0, 0]
 
+    async def test_a_complete_list_lets_only_the_logins_of_its_account_be_checked(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
+        await self.listed(account, ANN, BEN)
+        await self.follow(account, at=TOMORROW)
+        self.compact(path)  # also by the journal itself, which has nothing to check from here on
+        compaction = RosterCompaction()
+        tried: list[str] = []
+        with contextlib.closing(connect(path)) as db:
+            compaction.work(db)
+            assert not compaction.is_due, "no login of any account has ended since"
+            db.set_trace_callback(tried.append)
+            compaction.look_soon(account=7)
+            compaction.work(db)
+            plans = [
+                row[-1]
+                for each in tried
+                if each.startswith("SELECT")
+                for row in db.execute(f"EXPLAIN QUERY PLAN {each}").fetchall()
+            ]
+        assert not compaction.is_due
+        assert plans
+        assert not [each for each in plans if each.startswith("SCAN")], plans
+
     async def test_a_journal_thins_a_login_once_the_next_one_is_complete(
         self, account: SqliteAccount, path: Path
     ) -> None:

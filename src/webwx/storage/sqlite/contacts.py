@@ -205,33 +205,50 @@ def write_contacts(
     insert(db, "names (login, name, id)", sorted(names), shared=(login,), verb="INSERT OR IGNORE")
 
 
+_ENDED = (
+    # Complete lists come only from logins that end each other. A later batch of a login shows that it has not ended.
+    "FROM logins l WHERE NOT l.is_compacted AND l.complete_digest IS NOT NULL"
+    " AND EXISTS (SELECT 1 FROM logins n WHERE n.account = l.account AND n.login > l.login"
+    " AND n.complete_digest IS NOT NULL AND n.opened_at >= l.last_at)"
+)
+"""The logins that have ended and are not compacted."""
+
+
 class RosterCompaction:
     """Deletes, in small transactions, the contacts of earlier logins that later ones make unnecessary."""
 
     def __init__(self) -> None:
-        self.is_due: bool = True
+        self._accounts: set[int] | None = None
+        """The accounts whose logins are to be checked; None: all."""
 
-    def look_soon(self) -> None:
-        """Check for logins to compact with the next piece of work."""
-        self.is_due = True
+    @property
+    def is_due(self) -> bool:
+        """Whether there may be logins to compact."""
+        return self._accounts is None or bool(self._accounts)
+
+    def look_soon(self, account: int | None = None) -> None:
+        """Check the logins of an account, or of all accounts, with the next piece of work."""
+        if account is None:
+            self._accounts = None
+        elif self._accounts is not None:
+            self._accounts.add(account)
 
     def work(self, db: sqlite3.Connection) -> None:
         """Do a piece in its own transaction."""
         with transaction(db):
-            self.is_due = _compact(db)
+            if self._accounts is None:
+                self._accounts = set(select_numbers(db, f"SELECT DISTINCT l.account AS number {_ENDED}", {}))
+            for account in list(self._accounts)[:1]:
+                if not _compact(db, account):
+                    self._accounts.remove(account)
 
 
-def _compact(db: sqlite3.Connection) -> bool:
-    """Delete some contacts of a login that has ended, and return whether there was such a login."""
-    # Complete lists come only from logins that end each other. A later batch of a login shows that it has not ended.
-    ended = db.execute(
-        "SELECT l.account, l.login FROM logins l WHERE NOT l.is_compacted AND l.complete_digest IS NOT NULL"
-        " AND EXISTS (SELECT 1 FROM logins n WHERE n.account = l.account AND n.login > l.login"
-        " AND n.complete_digest IS NOT NULL AND n.opened_at >= l.last_at) LIMIT 1"
-    ).fetchone()
+def _compact(db: sqlite3.Connection, account: int) -> bool:
+    """Delete some contacts of a login of an account that has ended, and return whether there was such a login."""
+    ended = db.execute(f"SELECT l.login {_ENDED} AND l.account = ? LIMIT 1", (account,)).fetchone()
     if ended is None:
         return False
-    account, login = ended
+    (login,) = ended
     gone = select_numbers(
         db,
         "SELECT c.rowid AS number FROM contacts c WHERE c.login = :login"

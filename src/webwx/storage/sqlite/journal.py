@@ -358,7 +358,7 @@ class SqliteAccount(AccountJournal):
                 entries_of=lambda numbers: reader.do(lambda db: read_entries(db, numbers)),
                 stored_block="SELECT max(block) FROM entry_blocks",  # all accounts share the numbers
                 on_revived=self._look_soon,
-                on_complete_list=compaction.look_soon,
+                on_complete_list=lambda: compaction.look_soon(self._row),
             )
         )
         self._uin = str(uin)
@@ -460,7 +460,7 @@ class SqliteAccount(AccountJournal):
         statements = SqliteStatements(db, account)
         identified = drive(identify(statements, own_id, few, is_complete=complete, time=time, encoded=encoded))
         if complete:
-            self._compaction.look_soon()
+            self._compaction.look_soon(account)
         return encoded.keys(), identified
 
     @override
