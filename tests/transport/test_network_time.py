@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.client.virtual_loop import VirtualClockLoop, run_with_virtual_clock
@@ -134,5 +134,52 @@ def test_a_limit_is_extended_and_over_in_network_time() -> None:
                 block()
                 await asyncio.Event().wait()
         assert loop.time() - began == pytest.approx(BLOCK + 3, abs=0.6)
+
+    run_with_virtual_clock(work)
+
+
+@pytest.mark.parametrize("seconds", [0, 0.2, 0.5, 0.7, 5, 5.3])
+def test_a_limit_is_over_at_its_time(seconds: float) -> None:
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0.1)
+        began = loop.time()
+        with pytest.raises(TimeoutError):
+            async with time_limit(seconds):
+                await asyncio.Event().wait()
+        assert loop.time() - began == pytest.approx(seconds, abs=0.01)
+
+    run_with_virtual_clock(work)
+
+
+def test_a_block_may_take_its_time_to_end_once_its_limit_is_over() -> None:
+    async def work() -> None:
+        loop, failures = asyncio.get_running_loop(), []
+        loop.set_exception_handler(lambda _, context: failures.append(context))
+        with pytest.raises(TimeoutError):
+            async with time_limit(1):
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    await asyncio.sleep(3)
+        assert not failures
+
+    run_with_virtual_clock(work)
+
+
+def test_limits_that_end_early_need_no_timers(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        loop, timers = asyncio.get_running_loop(), list[float]()
+        call_at = loop.call_at
+
+        def counted(when: float, callback: Callable[..., object], *arguments: Any, **more: Any) -> asyncio.TimerHandle:
+            timers.append(when)
+            return call_at(when, callback, *arguments, **more)
+
+        monkeypatch.setattr(loop, "call_at", counted)
+        for _ in range(100):
+            async with time_limit(10):
+                pass
+        assert len(timers) == 1  # that of the network time
 
     run_with_virtual_clock(work)

@@ -2,7 +2,8 @@
 Network time: the time of an event loop without that in which a callback blocked it.
 
 While the loop is blocked, no answer can be noticed, so this time does not count towards a time limit. It is measured by
-a callback every half second, which runs only while there is a limit: if it is late, the loop was blocked.
+a callback every half second, which runs only while there is a limit: if it is late, the loop was blocked. The same
+callback looks at the limits: only one that ends before the next look has a timer of its own, and most end long before.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class NetworkTime:
         self._loop_time = loop.time
         self._blocked = 0.0
         self._on_blocked: dict[object, Callable[[float], object]] = {}
+        self._limits: set[time_limit] = set()
         self._due = 0.0
         self._check: asyncio.TimerHandle | None = None
 
@@ -53,7 +55,7 @@ class NetworkTime:
         self._settle()
         return self._loop_time() - self._blocked
 
-    def use(self, user: object, on_blocked: Callable[[float], object] = lambda _: None) -> None:
+    def use(self, user: object, on_blocked: Callable[[float], object]) -> None:
         """
         Measure until `leave` is called.
 
@@ -62,12 +64,24 @@ class NetworkTime:
             on_blocked: Called with the seconds of each block, once it has ended.
         """
         self._on_blocked[user] = on_blocked
-        if self._check is None:
-            self._arm()
+        self._begin()
 
     def leave(self, user: object) -> None:
         """End the use."""
         self._on_blocked.pop(user, None)
+
+    def add(self, limit: time_limit) -> None:
+        """Measure, and look at a limit every half second, until `remove` is called."""
+        self._limits.add(limit)
+        self._begin()
+
+    def remove(self, limit: time_limit) -> None:
+        """Stop looking at a limit."""
+        self._limits.discard(limit)
+
+    def _begin(self) -> None:
+        if self._check is None:
+            self._arm()
 
     def _arm(self) -> None:
         self._due = self._loop_time() + _CHECK_EVERY
@@ -75,8 +89,10 @@ class NetworkTime:
 
     def _tick(self) -> None:
         self._settle()
-        if self._on_blocked:
+        if self._on_blocked or self._limits:
             self._arm()
+            for each in tuple(self._limits):
+                each.look()
         else:
             self._check = None
 
@@ -109,38 +125,47 @@ class time_limit:  # noqa: N801 - it is written like `asyncio.timeout`
         self._seconds = seconds
         self._limit = asyncio.timeout(None)
         self._handle: asyncio.TimerHandle | None = None
+        """A timer for the end, if that is before the next look."""
 
     async def __aenter__(self) -> Self:
         await self._limit.__aenter__()
         self._time = NetworkTime.of_running_loop()
-        self._time.use(self)
+        self._time.add(self)
         self.extend(self._seconds)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._time.leave(self)
-        if self._handle is not None:
-            self._handle.cancel()
+        self._time.remove(self)
+        self._disarm()
         await self._limit.__aexit__(kind, error, trace)
 
     def extend(self, seconds: float) -> None:
         """Limit what is left to some seconds from now."""
         self._end = self._time.now() + seconds
-        self._wait(seconds)
+        self._disarm()
+        if seconds <= _CHECK_EVERY:
+            self.look()
 
-    def _wait(self, seconds: float) -> None:
+    def look(self) -> None:
+        """End the block if its time is over; set a timer if that will be before the next look."""
+        left = self._end - self._time.now()
+        if left <= 0:
+            self._time.remove(self)
+            self._disarm()
+            self._limit.reschedule(asyncio.get_running_loop().time())
+        elif left <= _CHECK_EVERY and self._handle is None:
+            self._handle = asyncio.get_running_loop().call_later(left, self._ring)
+
+    def _ring(self) -> None:
+        self._handle = None
+        self.look()
+
+    def _disarm(self) -> None:
         if self._handle is not None:
             self._handle.cancel()
-        self._handle = asyncio.get_running_loop().call_later(seconds, self._check)
-
-    def _check(self) -> None:
-        left = self._end - self._time.now()
-        if left > 0:
-            self._wait(left)
-        else:
-            self._limit.reschedule(asyncio.get_running_loop().time())
+            self._handle = None
 
 
 _TIMES: dict[asyncio.AbstractEventLoop, NetworkTime] = {}
