@@ -176,7 +176,7 @@ CASES = (
         variants={OURS: ours_one, PEER: peer_one},
     ),
     _several("account-100", 100, 50),
-    _several("account-5k", 5_000, 30),
+    _several("account-5k", 5_000, 60),
     Case(
         name="accounts", about="1,000 accounts in one process, each with 100 friends and a poll that is held",
         count=1_000, world=World(friends=100), variants={OURS: ours_many},
