@@ -156,12 +156,16 @@ def test_a_block_may_take_its_time_to_end_once_its_limit_is_over() -> None:
     async def work() -> None:
         loop, failures = asyncio.get_running_loop(), []
         loop.set_exception_handler(lambda _, context: failures.append(context))
+
+        async def end_slowly() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(3)
+
         with pytest.raises(TimeoutError):
             async with time_limit(1):
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    await asyncio.sleep(3)
+                await end_slowly()
         assert not failures
 
     run_with_virtual_clock(work)
