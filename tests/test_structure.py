@@ -40,7 +40,6 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "client/remote/messages.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
     "client/remote/session.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
     "gateway/accounts/account_events.py": "values without logic; tests/gateway/accounts/test_event_pages.py uses them",
-    "cli/gateway/pending_sends.py": "tests/cli/gateway/test_mcp_confirmations.py lists and answers what waits",
     "gateway/adapters/confirmed_account.py": "protocols; both implementations are checked by the types",
     "gateway/adapters/mcp/command_agents.py": "tests/cli/gateway/test_mcp_confirmations.py names agents by it",
     "gateway/adapters/mcp/command_consent.py": "tests/cli/gateway/test_mcp_confirmations.py asks and answers by it",
