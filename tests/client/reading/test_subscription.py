@@ -16,7 +16,8 @@ from webwx.errors import AlreadyRunning, InvalidRequest, NoJournal, NotLoggedIn,
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginMemory
 from webwx.storage.sqlite.journal import SqliteJournal
-from webwx.storage.sqlite.schema import ROOM, log_of
+from webwx.storage.sqlite.log_room import BUSY, ROOM
+from webwx.storage.sqlite.schema import log_of
 from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
@@ -204,8 +205,13 @@ class TestReaders:
 
 
 @pytest.mark.parametrize("follow", [False, True])
-async def test_only_one_that_stays_open_reserves_space_in_the_log(log_in: LogIn, tmp_path: Path, follow: bool) -> None:
-    async with (await log_in()).subscribe("one", follow=follow):
+async def test_only_one_that_stays_open_has_room_in_the_log(
+    log_in: LogIn, world: World, tmp_path: Path, follow: bool
+) -> None:
+    async with (await log_in()).subscribe("one", follow=follow) as feed:
+        for number in range(BUSY + 1):
+            world.say("ahua", "me", str(number))
+            feed.ack((await feed.take())[-1].entry.number)
         assert (log_of(tmp_path / "kept.journal").stat().st_size >= ROOM) is follow
 
 

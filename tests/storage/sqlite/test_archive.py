@@ -19,6 +19,7 @@ from webwx.storage.entries import EntryQuery
 from webwx.storage.sqlite.contacts import RosterCompaction
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+from webwx.storage.sqlite.log_room import LogRoom
 from webwx.storage.sqlite.retention import Retention
 from webwx.storage.sqlite.schema import connect
 
@@ -61,7 +62,12 @@ async def test_retention_deletes_files_with_their_messages(account: SqliteAccoun
     await keep(account, new, b"new")
     index = Index()
     retention = Retention(
-        index, 10 * 86_400, dict, MediaFiles(path.with_name(f"{path.name}.kept")), compaction=RosterCompaction()
+        index,
+        10 * 86_400,
+        dict,
+        MediaFiles(path.with_name(f"{path.name}.kept")),
+        compaction=RosterCompaction(),
+        log_room=LogRoom(path),
     )
     with contextlib.closing(connect(path)) as db:
         index.fill(db, 5_000)

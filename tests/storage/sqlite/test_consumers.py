@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
 import signal
 import sqlite3
 import sys
@@ -18,7 +17,6 @@ from webwx.errors import StorageError
 from webwx.storage.sqlite import consumers as consumers_module
 from webwx.storage.sqlite import threads as writer_module
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
-from webwx.storage.sqlite.schema import ROOM, log_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -326,32 +324,6 @@ class TestABrokenFile:
                 await account.consumer("bot")
             db.execute("ALTER TABLE acked_ahead RENAME COLUMN hidden TO number")
         assert await (await account.consumer("bot")).take() == []
-
-
-class TestRoom:
-    """Space that is reserved in the log for a consumer that stays open."""
-
-    @pytest.mark.parametrize("stays", [False, True])
-    async def test_is_reserved_for_a_consumer_that_stays_open(
-        self, account: SqliteAccount, path: Path, stays: bool
-    ) -> None:
-        await account.consumer("bot", stays=stays)
-
-        assert (log_of(path).stat().st_size >= ROOM) is stays
-
-    async def test_a_full_disk_does_not_prevent_opening_and_the_reserved_space_is_released(
-        self, account: SqliteAccount, path: Path
-    ) -> None:
-        unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM // 2, unlimited[1]))
-        try:
-            consumer = await account.consumer("bot", stays=True)
-            await account.ingest(arrival(*messages(1, 2)))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
-
-        assert numbers(await consumer.take()) == [1, 2]
-        assert log_of(path).stat().st_size < ROOM // 4
 
 
 # -- any order of events ---------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from webwx.storage.sqlite import retention as retention_module
 from webwx.storage.sqlite.contacts import RosterCompaction
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
+from webwx.storage.sqlite.log_room import LogRoom
 from webwx.storage.sqlite.retention import Deleted, Retention, delete_some
 from webwx.storage.sqlite.schema import connect, shrink
 from webwx.storage.tables.outbox import SendQuery
@@ -63,7 +64,12 @@ def keep_house(path: Path, days: float) -> None:
     """Run the background jobs of an idle writer until none is left."""
     index = Index()
     retention = Retention(
-        index, days * DAY, dict, MediaFiles(path.with_name(f"{path.name}.kept")), compaction=RosterCompaction()
+        index,
+        days * DAY,
+        dict,
+        MediaFiles(path.with_name(f"{path.name}.kept")),
+        compaction=RosterCompaction(),
+        log_room=LogRoom(path),
     )
     with contextlib.closing(connect(path)) as db:
         index.fill(db, 5_000)
@@ -241,7 +247,14 @@ class TestSteps:
             await account.ingest(arrival(message(day), at=NOW - (20 - day) * DAY))
         await account.ingest(arrival(message(100), at=NOW))
         index = Index()
-        retention = Retention(index, 10 * DAY, dict, MediaFiles(path.with_name("none")), compaction=RosterCompaction())
+        retention = Retention(
+            index,
+            10 * DAY,
+            dict,
+            MediaFiles(path.with_name("none")),
+            compaction=RosterCompaction(),
+            log_room=LogRoom(path),
+        )
         with contextlib.closing(connect(path)) as db:
             for _ in range(10):
                 pause = retention.work(db, is_idle=False)  # a writer that always has jobs, and an index that waits
@@ -258,7 +271,12 @@ class TestSteps:
         await account.ingest(arrival(message(2), at=NOW - 20 * DAY))
         await account.ingest(arrival(message(3), at=NOW))
         retention = Retention(
-            Index(), 10 * DAY, dict, MediaFiles(path.with_name("none")), compaction=RosterCompaction()
+            Index(),
+            10 * DAY,
+            dict,
+            MediaFiles(path.with_name("none")),
+            compaction=RosterCompaction(),
+            log_room=LogRoom(path),
         )
         with contextlib.closing(connect(path)) as db:
             for _ in range(10):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import itertools
 import json
 import runpy
-import shutil
 import sqlite3
 import stat
 import subprocess
@@ -27,12 +25,10 @@ from webwx.storage.sqlite.schema import (
     FIRST,
     FORMER,
     MIGRATIONS,
-    ROOM,
     VERSION,
     connect,
     large_cache,
     log_of,
-    make_room,
 )
 from webwx.storage.tables import registry
 from webwx.storage.tables.registry import OF_ACCOUNTS
@@ -65,11 +61,6 @@ schema._statements = statements
 schema.connect(Path(sys.argv[1]))
 """
 """A program that is killed at the end of a migration, before it is committed."""
-
-
-def length(path: Path) -> int:
-    """Return the length of a journal's log."""
-    return log_of(path).stat().st_size
 
 
 def ask(db: sqlite3.Connection, question: str) -> object:
@@ -461,100 +452,6 @@ def test_opening_a_file_again_releases_no_lock_of_an_open_connection(path: Path)
         assert log_of(path).exists()
     with contextlib.closing(connect(path)) as db:
         assert ask(db, "SELECT count(*) FROM accounts") == 2
-
-
-class TestRoomInTheLog:
-    def test_is_not_part_of_the_journal(self, path: Path) -> None:
-        with contextlib.closing(connect(path)) as db, contextlib.closing(connect(path, is_reader=True)) as reader:
-            db.execute("INSERT INTO accounts (uin) VALUES ('7')")
-            before = db.execute("SELECT * FROM sqlite_master").fetchall(), ask(db, "PRAGMA page_count")
-            make_room(db, path)
-
-            assert length(path) >= ROOM
-            assert (db.execute("SELECT * FROM sqlite_master").fetchall(), ask(db, "PRAGMA page_count")) == before
-            assert ask(reader, "SELECT uin FROM accounts") == "7"
-            assert ask(db, "PRAGMA integrity_check") == "ok"
-
-    def test_is_used_by_the_next_commits(self, path: Path) -> None:
-        with contextlib.closing(connect(path)) as db:
-            make_room(db, path)
-            before = length(path)
-            for number in range(300):
-                db.execute("INSERT INTO accounts (uin) VALUES (?)", (str(number),))
-
-            assert length(path) == before
-            shutil.copytree(path.parent, path.parent.with_name("copy"))  # The state that a dead process leaves.
-        with contextlib.closing(connect(path.parent.with_name("copy") / path.name)) as db:
-            assert ask(db, "SELECT count(*) FROM accounts") == 300
-
-    def test_is_reserved_where_there_is_none(self, path: Path) -> None:
-        with contextlib.closing(connect(path)) as db:
-            for is_long in (False, True):
-                statements: list[str] = []
-                db.set_trace_callback(statements.append)
-                make_room(db, path)
-                assert bool(statements) is not is_long
-
-    def test_is_not_reserved_on_a_nearly_full_disk(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        with contextlib.closing(connect(path)) as db:
-            before = length(path)
-            monkeypatch.setattr(schema, "PLENTY", 1 + shutil.disk_usage(path.parent).total // ROOM)
-            make_room(db, path)
-
-            assert length(path) == before
-
-    def test_that_cannot_be_reserved_leaves_no_open_transaction(self, path: Path) -> None:
-        with contextlib.closing(connect(path)) as db:
-            db.execute("PRAGMA max_page_count = 100")
-            with pytest.raises(sqlite3.OperationalError, match="full"):
-                make_room(db, path)
-
-            assert not db.in_transaction
-            db.execute("INSERT INTO accounts (uin) VALUES ('7')")
-
-    def test_is_reserved_again_after_a_process_died_while_reserving_it(self, path: Path) -> None:
-        dead = path.parent.with_name("dead")
-
-        def look(statement: str) -> None:
-            if statement == "ROLLBACK":
-                shutil.copytree(path.parent, dead)
-
-        with contextlib.closing(connect(path)) as db:
-            db.execute("INSERT INTO accounts (uin) VALUES ('7')")
-            db.set_trace_callback(look)
-            make_room(db, path)
-        assert length(dead / path.name) >= ROOM
-        with contextlib.closing(connect(dead / path.name)) as db:
-            assert db.execute("SELECT uin FROM accounts").fetchall() == [("7",)]
-            assert ask(db, "SELECT count(*) FROM sqlite_master WHERE name = 'room'") == 0
-            assert ask(db, "PRAGMA integrity_check") == "ok"
-
-    def test_is_reserved_while_others_write(self, path: Path) -> None:
-        is_made = threading.Event()
-
-        def write() -> None:
-            with contextlib.closing(connect(path)) as other:
-                for number in itertools.count():
-                    other.execute("INSERT INTO accounts (uin) VALUES (?)", (str(number),))
-                    written.append(number)
-                    if is_made.wait(0.001):  # SQLite's retries would rarely meet a shorter gap
-                        break
-
-        written: list[int] = []
-        with contextlib.closing(connect(path)) as db:
-            writing = threading.Thread(target=write)
-            writing.start()
-            try:
-                for _ in range(5):
-                    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                    make_room(db, path)
-            finally:
-                is_made.set()
-                writing.join()
-
-            assert length(path) >= ROOM
-            assert ask(db, "SELECT count(*) FROM accounts") == len(written)
-            assert ask(db, "PRAGMA integrity_check") == "ok"
 
 
 def test_a_migration_reads_the_links_of_evidence_without_a_name_by_an_index(path: Path) -> None:

@@ -55,6 +55,7 @@ from webwx.storage.sqlite.contacts import (
 )
 from webwx.storage.sqlite.entries import last_number, read_entries, write_entries
 from webwx.storage.sqlite.index import Index
+from webwx.storage.sqlite.log_room import LogRoom
 from webwx.storage.sqlite.lookup import find_entries, find_unread
 from webwx.storage.sqlite.retention import (
     MAX_STEP,
@@ -66,7 +67,7 @@ from webwx.storage.sqlite.retention import (
     forget_people,
     old_entries,
 )
-from webwx.storage.sqlite.schema import allow_shrinking, can_shrink, connect, log_of, make_room, set_up, shrink
+from webwx.storage.sqlite.schema import allow_shrinking, can_shrink, connect, log_of, set_up, shrink
 from webwx.storage.sqlite.schema import explain as explain_sqlite
 from webwx.storage.sqlite.senders import Senders, SqliteAttempts
 from webwx.storage.sqlite.tables import SqliteStatements, SqliteTables
@@ -119,8 +120,14 @@ class SqliteJournal(JournalFile):
         self._index = Index()
         self._media_files = MediaFiles(self._path.with_name(f"{self._path.name}.kept"))
         self._compaction = RosterCompaction()
+        self._log_room = LogRoom(self._path)
         retention = Retention(
-            self._index, retention_days * 86_400, self._reached, self._media_files, compaction=self._compaction
+            self._index,
+            retention_days * 86_400,
+            self._reached,
+            self._media_files,
+            compaction=self._compaction,
+            log_room=self._log_room,
         )
         title = f"The journal {self._path}"
         self._writer = Writer(self._connect, "webwx journal", retention, self._watch, title=title)
@@ -188,7 +195,7 @@ class SqliteJournal(JournalFile):
         return SqliteAccount(
             uin, self._path, stream, self._index, self._senders, writer=self._writer, reader=self._reader,
             reached=self._reached, overtaken=self._overtaken, media_files=self._media_files, lookups=self._lookups,
-            compaction=self._compaction, is_durable=self._is_durable,
+            compaction=self._compaction, log_room=self._log_room if self._is_durable else None,
         )  # fmt: skip
 
     def _overtaken(self) -> None:
@@ -348,7 +355,7 @@ class SqliteAccount(AccountJournal):
     def __init__(
         self, uin: int, path: Path, stream: LiveConsumers, index: Index, senders: Senders, *, writer: Writer,
         reader: Reader, reached: Callable[[], dict[int, int]], overtaken: Callable[[], None], media_files: MediaFiles,
-        lookups: RowLookups, compaction: RosterCompaction, is_durable: bool,
+        lookups: RowLookups, compaction: RosterCompaction, log_room: LogRoom | None,
     ) -> None:  # fmt: skip
         super().__init__(
             AccountParts(
@@ -371,7 +378,7 @@ class SqliteAccount(AccountJournal):
         self._overtaken = overtaken
         self._lookups = lookups
         self._compaction = compaction
-        self._is_durable = is_durable
+        self._log_room = log_room
         self._row: int | None = None
         self._media_files = media_files
 
@@ -594,9 +601,8 @@ class SqliteAccount(AccountJournal):
         def read(db: sqlite3.Connection, row: int) -> KnownConsumer | None:
             return read_known(db, row) if find_consumer(db, account, name) == row else None
 
-        if stays and self._is_durable:
-            with contextlib.suppress(StorageError):  # without this, commits are only slower
-                await self._writer.do_outside(lambda db: make_room(db, self._path))
+        if stays and self._log_room is not None:
+            self._log_room.ask()
         while True:
             consumer = await self._writer.do(make)
             lock = self._lock_consumer(name, consumer)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from webwx.storage.archive_files import MediaFiles
     from webwx.storage.sqlite.contacts import RosterCompaction
     from webwx.storage.sqlite.index import Index
+    from webwx.storage.sqlite.log_room import LogRoom
     from webwx.storage.sqlite.threads import Writer
 
 T = TypeVar("T")
@@ -82,7 +83,9 @@ _MERGED = 50
 
 class Retention:
     """
-    The background jobs of a journal's file: indexing, compaction, and the deletion of old and unreadable entries.
+    The background jobs of a journal's file: room in its log, indexing, compaction, and deletion.
+
+    Old and unreadable entries are deleted.
 
     Args:
         index: The indexes of the file.
@@ -90,17 +93,19 @@ class Retention:
         reached: Returns the number up to which each consumer of this process has read, by its row.
         media_files: The media files, which are deleted with their entries.
         compaction: The compaction of earlier logins.
+        log_room: The room in the log.
     """
 
     def __init__(
         self, index: Index, seconds: float, reached: Callable[[], Mapping[int, int]], media_files: MediaFiles, *,
-        compaction: RosterCompaction,
+        compaction: RosterCompaction, log_room: LogRoom,
     ) -> None:  # fmt: skip
         self._index = index
         self._seconds = seconds
         self._reached = reached
         self._media_files = media_files
         self._compaction = compaction
+        self._log_room = log_room
         self._due_at = 0.0
         """Time of the next check for old entries."""
         self._beside_at = time.monotonic() + BEGIN_BESIDE
@@ -117,15 +122,15 @@ class Retention:
 
         A busy writer is never idle for long, so that deletion has a share of its time.
         """
-        pause = self._index.work(db, is_idle=is_idle)
-        is_quiet = is_idle and pause is None
+        pauses = [self._log_room.work(db, is_idle=is_idle), self._index.work(db, is_idle=is_idle)]
+        is_quiet = is_idle and pauses == [None, None]
         began = time.monotonic()
         if began >= self._next_step(is_quiet=is_quiet):
             self._do_step(db)
             ended = time.monotonic()
             self._beside_at = ended + REST * (ended - began)
         left = max(0.0, self._next_step(is_quiet=is_quiet) - time.monotonic())
-        return left if pause is None else min(left, pause)
+        return min([left, *(pause for pause in pauses if pause is not None)])
 
     def _next_step(self, *, is_quiet: bool) -> float:
         due_at = 0.0 if self._compaction.is_due else self._due_at

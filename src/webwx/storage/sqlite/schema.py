@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import sqlite3
 import time
 from types import MappingProxyType
@@ -43,19 +42,13 @@ _AGAIN = 0.005
 _LOG = 4_000
 """Number of pages in the log at which a checkpoint starts; a large number saves copies of pages that change often."""
 
-ROOM = 8 * 1024 * 1024
-"""Bytes of the log that are allocated in advance for a consumer that stays open."""
-
-PLENTY = 32
-"""Multiple of `ROOM` that must be free on the disk for the log to be allocated in advance."""
-
 _INCREMENTAL = 2
 """SQLite's number for the incremental mode of `auto_vacuum`."""
 
 _SHRUNK = 100
 """Number of free pages that a step of `shrink` removes."""
 
-_CACHE = 384
+CACHE = 384
 """
 Size of a connection's page cache in KiB.
 
@@ -418,7 +411,7 @@ def connect(path: Path, *, is_reader: bool = False, is_shared: bool = False) -> 
     )
     try:
         set_up(db, path)
-        db.execute(f"PRAGMA cache_size = -{_CACHE_OF_READERS if is_reader else _CACHE}")
+        db.execute(f"PRAGMA cache_size = -{_CACHE_OF_READERS if is_reader else CACHE}")
         if is_reader:
             db.execute("PRAGMA query_only = ON")
     except BaseException:
@@ -462,28 +455,6 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
-def make_room(db: sqlite3.Connection, path: Path) -> None:
-    """
-    Extend the log in advance, unless it is long enough or the disk has little free space.
-
-    A commit that extends a file also waits until the new length is stored; a commit inside of the file does not. So a
-    transaction writes more than the cache can hold and is rolled back: its pages in the log belong to no commit, and
-    the next commits overwrite them.
-
-    Raises:
-        sqlite3.Error: The log cannot be written.
-    """
-    if not _lacks_room(path):
-        return
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        db.execute("CREATE TABLE room (zeros BLOB)")
-        db.execute("INSERT INTO room VALUES (zeroblob(?))", (ROOM + _CACHE * 1024,))
-    finally:
-        if db.in_transaction:  # SQLite may have rolled it back by itself
-            db.execute("ROLLBACK")
-
-
 def allow_shrinking(db: sqlite3.Connection) -> None:
     """Prepare a file for `shrink`: a new one before its first page, one of an earlier version before a VACUUM."""
     db.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -499,13 +470,6 @@ def shrink(db: sqlite3.Connection) -> bool:
     for _ in range(_SHRUNK):  # it does a page at each step of its statement, and `execute` makes one step
         db.execute("PRAGMA incremental_vacuum(1)")
     return _ask(db, "PRAGMA freelist_count") != 0
-
-
-def _lacks_room(path: Path) -> bool:
-    try:
-        return log_of(path).stat().st_size < ROOM and shutil.disk_usage(path.parent).free >= PLENTY * ROOM
-    except OSError:  # then the log is not extended
-        return False
 
 
 def _version_of(db: sqlite3.Connection, path: Path) -> int:
@@ -592,7 +556,7 @@ def large_cache(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        db.execute(f"PRAGMA cache_size = -{_CACHE}")
+        db.execute(f"PRAGMA cache_size = -{CACHE}")
 
 
 @contextlib.contextmanager
