@@ -14,14 +14,15 @@ from benchmarks.case import FLOOR, OURS, PEER, Case, Figures, Run, World
 _WEBWX = str(Path(sys.executable).with_name("webwx"))
 
 
-def start(run: Run, *command: str) -> Figures:
-    """Start a process a number of times; the CPU is that of the processes."""
+def start(run: Run, *command: str, tells_time: bool = False) -> Figures:
+    """Start a process a number of times, and measure until its end, or the time that it prints; the CPU is its own."""
     waits, before = [], _cpu_of_ended()
     with run.meter() as meter:
         for _ in range(run.case.count):
-            begun = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True)
-            waits.append(time.perf_counter() - begun)
+            begun = time.clock_gettime(time.CLOCK_MONOTONIC)
+            printed = subprocess.run(command, check=True, capture_output=True).stdout
+            until = float(printed) if tells_time else time.clock_gettime(time.CLOCK_MONOTONIC)
+            waits.append(until - begun)
     return meter.figures | {"ms": statistics.median(waits) * 1000, "cpu": _cpu_of_ended() - before}
 
 
@@ -46,7 +47,7 @@ def client_import(run: Run) -> Figures:
 
 
 _FIRST_MESSAGE = """
-import asyncio, sys
+import asyncio, sys, time
 from webwx import AsyncClient, Bot, SqliteJournal, TextMessage
 
 async def main(url, ca_file, path):
@@ -56,6 +57,7 @@ async def main(url, ca_file, path):
 
         @bot.on(TextMessage)
         async def end(ctx, message):
+            print(time.clock_gettime(time.CLOCK_MONOTONIC))
             running.cancel()
 
         running = asyncio.create_task(bot.start())
@@ -66,9 +68,10 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 def first_message(run: Run) -> Figures:
-    """Start a bot with a journal of its own, which logs in and ends at its first text."""
+    """Start a bot with a journal of its own, which logs in and ends at its first text; measure until it has this."""
     run.ask_server("release")  # every login finds the text, which waits
-    return start(run, sys.executable, "-c", _FIRST_MESSAGE, run.url, run.ca_file, str(run.folder / "own.journal"))
+    command = (sys.executable, "-c", _FIRST_MESSAGE, run.url, run.ca_file, str(run.folder / "own.journal"))
+    return start(run, *command, tells_time=True)
 
 
 def peer_import(run: Run) -> Figures:
