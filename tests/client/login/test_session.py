@@ -37,7 +37,7 @@ from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
     from tests.client.conftest import LogIn, NewClient
@@ -738,12 +738,11 @@ asyncio.run(send())
 
 
 @pytest.fixture
-def unused_port() -> int:
-    """Return a port of this machine without a listener."""
+def unused_port() -> Iterator[int]:
+    """Return a port of this machine without a listener; it stays bound, so that no other program listens there."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+        yield taken.getsockname()[1]
 
 
 class TestTheLibraryLeavesTheProcessAlone:

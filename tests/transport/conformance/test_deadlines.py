@@ -69,11 +69,11 @@ async def test_a_slow_answer_must_be_complete_in_time(hasty: Transport) -> None:
 
 
 async def test_a_download_has_a_time_limit_for_each_piece(make: Make) -> None:
-    transport, file = make(call=0.3, slowest=10), io.BytesIO()
+    transport, file = make(call=0.6, slowest=10), io.BytesIO()  # less than all pieces take, and much more than one
     async with serving(dripping) as server:
         await transport.send(server.request(sink=DownloadSink(file, 1000)))
 
-    assert file.getvalue() == b"drip" * 3
+    assert file.getvalue() == b"drip" * 8
 
 
 async def test_a_download_that_is_too_slow_ends(make: Make) -> None:
@@ -95,9 +95,9 @@ async def test_a_download_that_is_too_slow_ends(make: Make) -> None:
 
 async def dripping(caller: Caller) -> None:
     await caller.receive()
-    await caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n")
-    for _ in range(3):
-        await asyncio.sleep(0.15)
+    await caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 32\r\n\r\n")
+    for _ in range(8):
+        await asyncio.sleep(0.1)
         await caller.say(b"drip")
 
 
