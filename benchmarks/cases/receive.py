@@ -26,6 +26,9 @@ STREAM = 250_000
 
 MILLION = 1_000_000
 
+SETTLED = 0.3
+"""Seconds after the first poll in which a bot does what it leaves for an idle moment, such as room in the log."""
+
 _UNINDEXED = "SELECT (SELECT max(number) FROM entries) > (SELECT number FROM indexed)"
 
 
@@ -103,7 +106,7 @@ async def _nothing() -> None:
 
 async def handle_texts(run: Run, client: AsyncClient, afterwards: Callable[[], Awaitable[None]] = _nothing) -> Figures:
     """
-    Run a bot and measure it from its first poll until it has handled all texts and has ended.
+    Run a bot and measure it, once it is idle, until it has handled all texts and has ended.
 
     Args:
         run: The run that is measured.
@@ -124,6 +127,7 @@ async def handle_texts(run: Run, client: AsyncClient, afterwards: Callable[[], A
 
     work = asyncio.create_task(bot.start())
     await ours.listening(run, work)
+    await asyncio.sleep(SETTLED)
     with run.meter() as meter:
         await asyncio.wait((work, asyncio.create_task(done.wait())), return_when=asyncio.FIRST_COMPLETED)
         work.cancel()
