@@ -8,6 +8,7 @@ import resource
 import shutil
 import sqlite3
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,7 +72,7 @@ class TestLogRoom:
     def now(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         """Return the time that the job sees, which a test may change."""
         now = [1_000.0]
-        monkeypatch.setattr(log_room.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(log_room, "time", SimpleNamespace(monotonic=lambda: now[0]))
         return now
 
     def test_is_not_made_unless_it_is_asked_for(self, db: sqlite3.Connection, path: Path) -> None:
