@@ -8,7 +8,6 @@ about them, the first lines of their docstrings, to `summaries.py`.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from importlib import import_module
@@ -24,6 +23,7 @@ from webwx.cli.help_pages import CliGroup, write_options, write_overview, write_
 from webwx.cli.language import N_, _, language_of, use_language
 from webwx.cli.options import with_common_options
 from webwx.cli.output import OutputClosed, print_document, print_failure
+from webwx.cli.permanent_objects import exempt_from_last_collections
 from webwx.outcomes import Exit
 
 SECTIONS: dict[str, dict[str, str]] = {
@@ -150,7 +150,7 @@ def main() -> None:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         _speak_utf8(stream)
     code = run_command(sys.argv[1:])
-    gc.freeze()  # Python would search all objects for garbage at its end, which takes longer than the rest of the end
+    exempt_from_last_collections()
     sys.exit(code)
 
 

@@ -6,7 +6,6 @@ A commit that extends a file also waits until the new length is stored; a commit
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -90,8 +89,9 @@ def make_room(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _lacks_room(path: Path) -> bool:
+    import shutil  # with its six modules, which a start would load before it is needed
+
     try:
-        disk = os.statvfs(path.parent)
-        return log_of(path).stat().st_size < ROOM and disk.f_bavail * disk.f_frsize >= PLENTY * ROOM
+        return log_of(path).stat().st_size < ROOM and shutil.disk_usage(path.parent).free >= PLENTY * ROOM
     except OSError:  # then the log is not extended
         return False
