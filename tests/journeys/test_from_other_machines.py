@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.journeys.served import NAME, PATIENCE, WAYS, Certificate, ServedGateway, User, log_in
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,21 +55,23 @@ def test_a_program_elsewhere_notifies_sends_a_file_and_follows_events(served: Se
     assert json.loads(event.removeprefix("data: "))["type"] == "message.text"
 
 
-def test_a_consumer_elsewhere_acknowledges_over_a_websocket(served: ServedGateway) -> None:
-    with (
-        socket.create_connection(("127.0.0.1", served.port)) as connection,
+async def test_a_consumer_elsewhere_acknowledges_over_a_websocket(served: ServedGateway) -> None:
+    # Not the client with threads: before Python 3.13 two threads cannot use one TLS connection at the same time.
+    async with (
         connect(
-            f"wss://{NAME}:{served.port}/api/v1/events/ws", sock=connection, ssl=trusting(served),
+            f"wss://{NAME}:{served.port}/api/v1/events/ws", host="127.0.0.1", ssl=trusting(served),
             additional_headers={"Authorization": f"Bearer {served.key}"},
         ) as client,
+        asyncio.timeout(PATIENCE),
     ):  # fmt: skip
-        client.send(json.dumps({"op": "hello", "consumer": "elsewhere", "accounts": ["1"], "types": ["message.text"]}))
-        assert json.loads(client.recv(PATIENCE))["op"] == "ready"
-        served.user.write("over a socket")
-        event = json.loads(client.recv(PATIENCE))["event"]
+        hello = {"op": "hello", "consumer": "elsewhere", "accounts": ["1"], "types": ["message.text"]}
+        await client.send(json.dumps(hello))
+        assert json.loads(await client.recv())["op"] == "ready"
+        await asyncio.to_thread(served.user.write, "over a socket")
+        event = json.loads(await client.recv())["event"]
         assert event["data"]["text"] == "over a socket"
-        client.send(json.dumps({"op": "ack", "number": event["number"], "confirm": True}))
-        assert json.loads(client.recv(PATIENCE))["op"] == "acknowledged"
+        await client.send(json.dumps({"op": "ack", "number": event["number"], "confirm": True}))
+        assert json.loads(await client.recv())["op"] == "acknowledged"
 
 
 def test_the_sdk_elsewhere_has_the_account_of_the_gateway(served: ServedGateway, tmp_path: Path) -> None:
