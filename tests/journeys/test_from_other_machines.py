@@ -56,7 +56,7 @@ def test_a_program_elsewhere_notifies_sends_a_file_and_follows_events(served: Se
 
 
 async def test_a_consumer_elsewhere_acknowledges_over_a_websocket(served: ServedGateway) -> None:
-    # Not the client with threads: before Python 3.13 two threads cannot use one TLS connection at the same time.
+    # Not the client with threads: it reads and writes one TLS connection at the same time, which fails now and then.
     async with (
         connect(
             f"wss://{NAME}:{served.port}/api/v1/events/ws", host="127.0.0.1", ssl=trusting(served),

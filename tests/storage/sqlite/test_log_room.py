@@ -83,6 +83,7 @@ class TestLogRoom:
     def test_is_made_once_the_writer_is_quiet(self, db: sqlite3.Connection, path: Path, now: list[float]) -> None:
         room = LogRoom(path)
         room.ask()
+        assert room.work(db, is_idle=True) == pytest.approx(QUIET), "an idle writer waits for the first transaction"
         assert room.work(db, is_idle=False) == pytest.approx(QUIET)
         now[0] += QUIET / 2
         assert room.work(db, is_idle=True) == pytest.approx(QUIET / 2)

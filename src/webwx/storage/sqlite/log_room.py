@@ -41,11 +41,11 @@ class LogRoom:
         self._left: int | None = None
         """Number of transactions until the log is extended in any case; None if that is not asked for."""
         self._quiet_at = 0.0
-        """Time at which the writer was idle for long enough."""
+        """Time at which the writer was idle for long enough; a transaction puts it off."""
 
     def ask(self) -> None:
         """Ask for room before a transaction; called in any thread."""
-        self._left = BUSY
+        self._left, self._quiet_at = BUSY, time.monotonic() + QUIET
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
         """

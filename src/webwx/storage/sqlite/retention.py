@@ -83,9 +83,7 @@ _MERGED = 50
 
 class Retention:
     """
-    The background jobs of a journal's file: room in its log, indexing, compaction, and deletion.
-
-    Old and unreadable entries are deleted.
+    The background jobs of a file: room in its log, indexing, compaction, deletion of old and unreadable entries.
 
     Args:
         index: The indexes of the file.
