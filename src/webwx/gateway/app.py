@@ -16,7 +16,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 from litestar.params import FromPath
-from litestar.types import Message, Receive, Scope, Send
+from litestar.types import Receive, Scope, Send
 
 from webwx.client.client import AsyncClient
 from webwx.cluster.reachable import until_reachable
@@ -254,7 +254,8 @@ class Gateway:
         """Answer a request as an ASGI application without the checks of hosts and origins."""
         scope.setdefault("state", {})[_GATEWAY] = self
         mark_slashes(scope)
-        await (self.forwarding or self._answered_here)(scope, receive, answering_upgrades(scope, send))
+        recorded = self.audit_log.recording(scope, answering_upgrades(scope, send))
+        await (self.forwarding or self._answered_here)(scope, receive, recorded)
 
     async def start(self) -> None:
         """Open the accounts as soon as their database answers, and begin to sync."""
@@ -461,7 +462,6 @@ def route_table(max_body: int) -> Litestar:
             "rules": _provide(lambda gateway: gateway.incoming_file_rules),
         },
         after_exception=[note_refusal],
-        before_send=[_record_change],
         exception_handlers=HANDLERS,
         logging_config=None,
         openapi_config=OpenAPIConfig(
@@ -499,11 +499,6 @@ def _provide(find: Callable[[Gateway], object]) -> Provide:
 
 async def _check_access(connection: Connection, handler: BaseRouteHandler) -> None:
     await _gateway_of(connection.scope).access.check(connection, handler)
-
-
-async def _record_change(message: Message, scope: Scope) -> None:
-    if message["type"] == "http.response.start":
-        await _gateway_of(scope).audit_log.record(message, scope)
 
 
 def _stream(scope: Scope) -> OpenStream:

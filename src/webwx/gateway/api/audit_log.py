@@ -21,9 +21,9 @@ from webwx.gateway.api.serve_route import with_slashes
 from webwx.storage.tables.records import NewAuditEntry, RecordStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from litestar.types import Message
+    from litestar.types import Message, Send
 
     from webwx.gateway.accounts.account import GatewayAccounts
 
@@ -90,6 +90,18 @@ class AuditLog:
         self._timer: asyncio.TimerHandle | None = None
         """Begins to write the waiting entries."""
         self._writing: set[asyncio.Task[None]] = set()
+
+    def recording(self, scope: Scope, send: Send) -> Send:
+        """Return a function that sends the answer to a request, and records the change before."""
+
+        async def record_and_send(message: Message) -> None:
+            await self.record(message, scope)
+            await send(message)
+
+        def send_recorded(message: Message) -> Awaitable[None]:  # no coroutine of its own: streams send a lot
+            return record_and_send(message) if message["type"] == "http.response.start" else send(message)
+
+        return send_recorded
 
     async def record(self, message: Message, scope: Scope) -> None:
         """
