@@ -299,15 +299,15 @@ def _capacity(name: str, accounts: int, rate: float, seconds: float) -> Case:
 CASES = (
     Case(
         name="cluster-events", about="texts of 64 accounts until another process has read them, from before the commit",
-        count=64, world=World(texts=10_001, batch=1, rate=100.0), variants={OURS: events},
+        count=64, world=World(texts=2_001, batch=1, rate=100.0), variants={OURS: events},
     ),
     Case(
         name="cluster-streams", about="texts of a worker to readers of a front end, from the commit",
-        count=4, world=World(texts=10_000, rate=50.0), variants={OURS: streams},
+        count=4, world=World(texts=2_000, rate=50.0), variants={OURS: streams},
     ),
     Case(
         name="cluster-sends", about="texts that a front end accepts and a worker sends, one after another",
-        count=10_000, variants={OURS: sends},
+        count=2_000, variants={OURS: sends},
     ),
     Case(
         name="cluster-accounts", about="accounts with 100 friends in one worker, and in two that share them",

@@ -343,7 +343,7 @@ CASES = (
     ),
     Case(
         name="gateway-streams", about="texts to readers of server-sent events", count=20,
-        world=World(texts=10_000, rate=50.0), variants={OURS: to_readers},
+        world=World(texts=2_000, rate=50.0), variants={OURS: to_readers},
     ),
     Case(
         name="gateway-broadcast", about="texts to many readers of server-sent events", count=READERS,
