@@ -194,6 +194,7 @@ class Gateway:
         self._outgoing = outgoing
         self.routes = route_table(config.limits.body)
         """The table of routes."""
+        self._answered_here = self.adapters.served(self.audit_log.recorded(self.routes))
         self.uploads = UploadStore(records, folder / "uploads", clock, address, lambda: self.config.limits)
         self.forwarding: RequestForwarding | None = None
         """Forwards requests to the owners of their accounts; None without a cluster."""
@@ -212,7 +213,7 @@ class Gateway:
             fetch_upload = exchange.fetch
             self.bot_exchange = BotExchange(self.bots, owners, self.access.recognize, signatures, client)
             self.forwarding = RequestForwarding(
-                self.adapters.served(self.routes), owners, signatures, client, exchange, self.bot_exchange,
+                self._answered_here, owners, signatures, client, exchange, self.bot_exchange,
                 (RouteAccounts(owners.look_up_account), self.links, self.bot_exchange, self.adapters), self.adapters,
                 self.adapters,
             )  # fmt: skip
@@ -238,7 +239,6 @@ class Gateway:
             self.receivers, self.notifications, records, folder, clock, lambda: self.config.limits.uploads_free
         )  # fmt: skip
         self.loop_lag = LoopLagMeter()
-        self._answered_here = self.adapters.served(self.routes)
         hooks = Hooks(self.answer, self.reception)
         self.times = RequestTimes(self.adapters.in_front_of(hooks, self.answer))
         self.app: ASGIApp = Front(self.times, config, is_vendor_request)
@@ -254,8 +254,7 @@ class Gateway:
         """Answer a request as an ASGI application without the checks of hosts and origins."""
         scope.setdefault("state", {})[_GATEWAY] = self
         mark_slashes(scope)
-        recorded = self.audit_log.recording(scope, answering_upgrades(scope, send))
-        await (self.forwarding or self._answered_here)(scope, receive, recorded)
+        await (self.forwarding or self._answered_here)(scope, receive, answering_upgrades(scope, send))
 
     async def start(self) -> None:
         """Open the accounts as soon as their database answers, and begin to sync."""

@@ -23,7 +23,7 @@ from webwx.storage.tables.records import NewAuditEntry, RecordStore
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from litestar.types import Message, Send
+    from litestar.types import ASGIApp, Message, Receive, Send
 
     from webwx.gateway.accounts.account import GatewayAccounts
 
@@ -91,17 +91,20 @@ class AuditLog:
         """Begins to write the waiting entries."""
         self._writing: set[asyncio.Task[None]] = set()
 
-    def recording(self, scope: Scope, send: Send) -> Send:
-        """Return a function that sends the answer to a request, and records the change before."""
+    def recorded(self, app: ASGIApp) -> ASGIApp:
+        """Return an application that records the changes that another one makes, each before its answer begins."""
 
-        async def record_and_send(message: Message) -> None:
-            await self.record(message, scope)
-            await send(message)
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            async def record_and_send(message: Message) -> None:
+                await self.record(message, scope)
+                await send(message)
 
-        def send_recorded(message: Message) -> Awaitable[None]:  # no coroutine of its own: streams send a lot
-            return record_and_send(message) if message["type"] == "http.response.start" else send(message)
+            def send_recorded(message: Message) -> Awaitable[None]:  # no coroutine of its own: streams send a lot
+                return record_and_send(message) if message["type"] == "http.response.start" else send(message)
 
-        return send_recorded
+            await app(scope, receive, send_recorded)
+
+        return answer
 
     async def record(self, message: Message, scope: Scope) -> None:
         """
