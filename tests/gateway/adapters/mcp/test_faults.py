@@ -112,10 +112,15 @@ def arrived(here: AgentHere, text: str) -> int:
 
 
 async def truth(here: AgentHere, text: str, key: str) -> str:
-    """Return the state of a send, which has to fit the phone."""
-    found = await here.call("find_send", idempotency_key=key)
-    state = str(getattr(found.result, "state", "none"))
-    assert state in ({"sent", "unknown", "sending"} if arrived(here, text) else {"none", "queued", "failed", "unknown"})
+    """Return the state of a send, which has to fit the phone, once no attempt without a trace there is running."""
+    while True:
+        found = await here.call("find_send", idempotency_key=key)
+        state = str(getattr(found.result, "state", "none"))
+        has_arrived = bool(arrived(here, text))
+        if state != "sending" or has_arrived:
+            break
+        await asyncio.sleep(0.01)
+    assert state in ({"sent", "unknown", "sending"} if has_arrived else {"none", "queued", "failed", "unknown"})
     return state
 
 
